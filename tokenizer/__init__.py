@@ -1,1 +1,1 @@
-"""Video, sound and words to discrete codes, and back."""
+"""Tokenizers of video and sound, and encoders of text."""

@@ -1,11 +1,11 @@
-"""Codes: how a latent's sign bits become one integer, and how that integer splits into sub-tokens.
+"""Codes: join a latent's sign bits into one integer, and split that integer into sub-tokens.
 
 In: bits `bool [..., K]`. Out: ids, integers in [0, 2^K), sub-tokens `int32 [..., n]` of at most ten bits each. The
-order is fixed: bit j has weight 2^j, and sub-token 0 holds the lowest bits. Nothing here knows of nets.
+order is fixed: bit j has weight 2^j, and sub-token 0 holds the lowest bits. This module knows nothing of nets.
 
-The host holds an id as an integer, int32 up to 30 bits and int64 above, -1 for none. A device knows no int64: there an
-id of more than 30 bits is two words, int32 `[..., 2]`, of which the first holds the lower 30 bits. `[...]` below means
-both; `to_device` and `to_host` lead from one to the other.
+On the host an id is one integer: int32 up to 30 bits, int64 above, and -1 for none. Devices have no int64: there an id
+of more than 30 bits is two words, int32 `[..., 2]`; the first word holds the lower 30 bits. `[...]` below means both
+forms; `to_device` and `to_host` convert between them.
 """
 
 import jax
@@ -16,7 +16,7 @@ from reelm.errors import RequestError
 
 from .code_spec import CodeSpec
 
-WORD_BITS = 30  # of a word: it is a non-negative int32, and -1 is none
+WORD_BITS = 30  # bits of a word: it is a non-negative int32, and -1 means no code
 
 
 def bits_to_ids(bits: jax.Array) -> jax.Array:
@@ -41,7 +41,7 @@ def latents_to_ids(latents: jax.Array) -> jax.Array:
 
 
 def ids_to_signs(ids: jax.Array, bits: int) -> jax.Array:
-    """Return ids int32 `[...]` as codes float32 `[..., bits]` of -1 and +1, which a decoder takes."""
+    """Return ids int32 `[...]` as codes float32 `[..., bits]` of -1 and +1, the input of a decoder."""
     return 2.0 * ids_to_bits(ids, bits).astype(jnp.float32) - 1.0  # jnp.where of two numbers may drop the sharding
 
 
@@ -52,7 +52,7 @@ def ids_to_sub_tokens(ids: jax.Array, spec: CodeSpec) -> jax.Array:
 
 
 def _from(ids: jax.Array, offset: int, spec: CodeSpec) -> jax.Array:
-    """Return ids without the bits below `offset`; some above the next ten may be lost."""
+    """Shift ids down by `offset` bits; bits above the next ten may be lost."""
     if spec.bits <= WORD_BITS:
         return jnp.right_shift(ids, offset)
     low, high = ids[..., 0], ids[..., 1]
@@ -71,17 +71,17 @@ def sub_tokens_to_ids(sub_tokens: jax.Array, spec: CodeSpec) -> jax.Array:
 
 
 def are_known(ids: jax.Array, bits: int) -> jax.Array:
-    """Return for each of ids `int32 [...]` whether it is a code, and not -1; bool, without an axis of words."""
+    """Return for each of ids `int32 [...]` whether it is a code and not -1, as bool without the axis of words."""
     return (ids if bits <= WORD_BITS else ids[..., 0]) >= 0
 
 
 def flip_bits(ids: jax.Array, flips: jax.Array) -> jax.Array:
-    """Return ids with bits flipped where `flips` bool `[..., bits]` says so; where there is no code, none appears."""
+    """Return ids with bits flipped where `flips` bool `[..., bits]` is True; an id of -1 stays -1."""
     return ids ^ bits_to_ids(flips & are_known(ids, flips.shape[-1])[..., None])
 
 
 def to_device(ids: np.ndarray, bits: int) -> np.ndarray:
-    """Return ids of the host, of codes of so many bits, as a device holds them."""
+    """Convert ids of codes of this many bits from the form of the host to that of a device."""
     if bits <= WORD_BITS:
         return np.asarray(ids, np.int32)
     words = np.stack([ids & (1 << WORD_BITS) - 1, ids >> WORD_BITS], axis=-1)
@@ -89,7 +89,7 @@ def to_device(ids: np.ndarray, bits: int) -> np.ndarray:
 
 
 def to_host(ids: jax.Array | np.ndarray, bits: int) -> np.ndarray:
-    """Return ids of a device, of codes of so many bits, as integers of the host; the inverse of `to_device`."""
+    """Convert ids of codes of this many bits from the form of a device to that of the host; undo `to_device`."""
     if bits <= WORD_BITS:
         return np.asarray(ids)
     words = np.asarray(ids).astype(np.int64)
@@ -97,7 +97,7 @@ def to_host(ids: jax.Array | np.ndarray, bits: int) -> np.ndarray:
 
 
 def check_ids(ids: np.ndarray, spec: CodeSpec) -> None:
-    """Check that every id lies in [0, 2^K), else raise RequestError; JAX would clamp it silently."""
+    """Raise a RequestError unless every id is in [0, 2^K); JAX would clamp it silently."""
     ids = np.asarray(ids)
     if not np.issubdtype(ids.dtype, np.integer):
         raise RequestError(f"codes are integers, not {ids.dtype}")

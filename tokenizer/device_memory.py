@@ -1,7 +1,7 @@
-"""Measure the memory that a device has left, and say what fits where a clip does not.
+"""Measure the free memory of a device, and suggest what fits when a clip does not.
 
-All other rooms ask here how much is free (`free_bytes`) and write sizes through `gibibytes`. What a net needs is
-estimated where its sizes are known: a tokenizer's in `tokenizer/video/config.py`, a language model's in `lm/size.py`.
+All other packages call `free_bytes` for the free memory and `gibibytes` to print sizes. The memory that a net needs is
+estimated elsewhere: a tokenizer's in `tokenizer/video/config.py`, a language model's in `lm/size.py`.
 """
 
 import os
@@ -14,7 +14,7 @@ from reelm.errors import RequestError
 
 Estimate = Callable[[int, int, int, int], int]
 
-_SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # more than tiles share
+_SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # of tiles; all larger than the overlap of two tiles
 
 
 def too_large(
@@ -28,12 +28,12 @@ def too_large(
     time: int,
     space: int,
 ) -> RequestError:
-    """Return the error for clips of a shape that does not fit; it names batches, chunks and tiles that do.
+    """Return the error for clips that do not fit in memory; it names batches, chunks and tiles that fit.
 
     Args:
-        doing: the work as the message names it, "encoding" or "decoding".
-        estimate: bytes that clips of (batch, frames, height, width) take.
-        free: bytes that the device can still give.
+        doing: name of the work for the message, "encoding" or "decoding".
+        estimate: function from (batch, frames, height, width) to bytes.
+        free: free bytes of the device.
         batch, frames, height, width: shape of the clips, in pixels.
         time, space: strides of the tokenizer in frames and pixels.
     """
@@ -51,9 +51,9 @@ def too_large(
 
 
 def free_bytes() -> int | None:
-    """Return the bytes that the first device can still give; None where the system does not say.
+    """Return the free bytes of the first device; None where the system does not tell.
 
-    Of a CPU it is the memory that this machine has available.
+    For a CPU it is the available memory of the machine.
     """
     if device().platform != "cpu":
         stats = jax.local_devices()[0].memory_stats() or {}

@@ -1,7 +1,7 @@
-"""Nets on meshes of explicit axes, those of `jax.make_mesh` by default: inside a net, XLA says where things lie.
+"""Run nets on meshes with explicit axes, the default of `jax.make_mesh`: inside a net, XLA chooses the shardings.
 
-In: a function of arrays, the arrays, and one that counts its rows. Out: its results, cut along their first axis as the
-rows are. Without explicit axes the function is called, and nothing else is done.
+In: a function of arrays, its arguments, and the array whose first axis is the batch. Out: the results, sharded along
+their first axis as that array is. Without explicit axes, the function is just called.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ def automatic(
     """Return `function(*arguments)`.
 
     Args:
-        function: of arrays and of trees of arrays.
-        arguments: what it is given.
-        rows: array whose first axis is that of the results.
-        results: the shardings of the results, from that of rows and that of what every device holds whole.
+        function: takes arrays and trees of arrays.
+        arguments: of the function.
+        rows: array whose first axis is also the first axis of the results.
+        results: returns the shardings of the results, given the sharding of `rows` and the replicated sharding.
     """
     here = jax.typeof(rows).sharding
     mesh = jax.sharding.get_abstract_mesh() if here.mesh.empty else here.mesh

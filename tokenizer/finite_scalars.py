@@ -1,8 +1,8 @@
 """Finite scalar quantization (FSQ, arXiv 2309.15505): each number of a latent vector is rounded to one of a few levels.
 
 In: latents `float [..., D]`. Out: codes of -1 and +1 `float32 [..., K]`, and from codes the rounded numbers in [-1, 1).
-Levels are powers of two, so the level of a number is a few whole bits, lowest first. Then ids, sub-tokens and language
-models are those of any other code. There is no table, no parameter, and no loss beside that of the pictures.
+Levels are powers of two, so the level of a number is a few whole bits, lowest first. So ids, sub-tokens and language
+models work as with any other code. FSQ needs no table, no parameters and no loss besides that of the pictures.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from .code_spec import fsq_bits
 
-_MARGIN = 1e-3  # of the paper's bound, so that the outer levels are reached
+_MARGIN = 1e-3  # the paper's margin around the bound, so that the outer levels can be reached
 
 
 def quantize(latent: jax.Array, levels: Sequence[int]) -> jax.Array:
@@ -39,13 +39,13 @@ def values(code: jax.Array, levels: Sequence[int]) -> jax.Array:
     for number, bits in enumerate(fsq_bits(levels)):
         weight[first : first + bits, number] = 2.0 ** np.arange(bits) / levels[number]
         first += bits
-    # Whole numbers over a power of two: exact in any order of summing.
+    # Integers over a power of two: the sum is exact in any order.
     exact = jnp.matmul(code, weight.astype(code.dtype), precision="highest")
     return exact - (1.0 / np.asarray(levels, np.float32)).astype(code.dtype)
 
 
 def _bound(latent: jax.Array, levels: Sequence[int]) -> jax.Array:
-    """Return latents squashed to the range of their levels, as the paper's reference code does for an even number."""
+    """Squash latents to the range of their levels, as the paper's reference code does for an even number of levels."""
     half = (np.asarray(levels, np.float32) - 1) * np.float32(1 + _MARGIN) / 2
     shift = np.arctanh(np.float32(0.5) / half)
     return jnp.tanh(latent + shift) * half - 0.5

@@ -1,14 +1,14 @@
-"""The past that a causal net keeps between chunks, so that chunked and whole are the same arithmetic."""
+"""The history that a causal net keeps between chunks, so that chunked and whole runs compute the same."""
 
 import jax
 import jax.numpy as jnp
 
 
 class History:
-    """What the causal layers of one net remember between chunks, in the order in which they are called.
+    """The frames that the causal layers of one net keep between chunks, in the order of the calls.
 
-    Built from `None` (first chunk) or from the `after` of the previous chunk; `after` fills as the layers run. Behind a
-    `cut` a chunk that is not the first finds zeros.
+    It is built from `None` (first chunk) or from the `after` of the previous chunk; the layers fill `after` as they
+    run. With `cut`, a later chunk sees zeros in place of its past.
     """
 
     def __init__(self, before: tuple[jax.Array, ...] | None = None, *, cut: bool = False):
@@ -17,13 +17,13 @@ class History:
         self.after: tuple[jax.Array, ...] = ()
 
     def join(self, x: jax.Array, *, pad: int, keep: int) -> jax.Array:
-        """Put the past in front of `x`: `pad` frames of zeros on the first chunk, `keep` frames later on."""
+        """Return `x` after its past: `pad` frames of zeros for the first chunk, `keep` frames for later ones."""
         x = self._with_past(x, pad if self.first else keep)
         self.after += (x[:, x.shape[1] - keep :],)
         return x
 
     def sum_before(self, x: jax.Array) -> jax.Array:
-        """Return for each frame of integers `[B, F]` the sum of all frames before it, over chunks. It wraps around."""
+        """Return for each frame of integers `[B, F]` the sum of all earlier frames of all chunks. It wraps around."""
         sums = jnp.cumsum(self._with_past(x, 1), axis=1, dtype=x.dtype)
         self.after += (sums[:, -1:],)
         return sums[:, :-1]

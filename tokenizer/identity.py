@@ -1,4 +1,4 @@
-"""The hash that names a tokenizer's codes: another encoder means other codes, whatever else is the same."""
+"""Hash a tokenizer's encoder, to identify its codes: another encoder makes other codes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from reelm.storage.tensors import flattened
 
 
 def codes_hash(config: Mapping[str, Any], encoder: dict) -> str:
-    """Return sixteen hex digits made of an encoder's weights and of those fields of its config that shape its codes.
+    """Return sixteen hex digits that hash an encoder's weights and the fields of its config that affect the codes.
 
     Args:
         config: fields of the configuration by name.
-        encoder: its nested parameters; they are read as float32.
+        encoder: its nested parameters; they are hashed as float32.
     """
     digest = hashlib.sha256(repr(sorted(config.items())).encode())
     for path, leaf in sorted(flattened(encoder).items()):

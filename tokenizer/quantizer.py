@@ -1,12 +1,12 @@
 """Lookup-free quantization: the signs of a latent vector are its code.
 
-In: latents `float [..., K]`. Out: the same shape with entries -1 or +1, and the two entropy terms that training wants.
+In: latents `float [..., K]`. Out: the same shape with entries -1 or +1, and the two entropy terms of the training loss.
 No table, no nearest-neighbour search, no parameters.
 
-Two kinds share every formula here. LFQ (MAGVIT-v2, arXiv 2310.05737, section 3.1) takes latents as they are. BSQ
+Two quantizers share every formula here. LFQ (MAGVIT-v2, arXiv 2310.05737, section 3.1) takes latents as they are. BSQ
 (binary spherical quantization, arXiv 2406.07548, section 3) first projects them to a sphere. Its sphere has radius 1 in
-the paper; ours has radius sqrt(K), so that its codes too have entries -1 and +1, and a temperature tau here is tau / K
-there. The third kind, FSQ, is in `finite_scalars.py`: it has no use for the terms here.
+the paper; ours has radius sqrt(K), so that its codes also have entries -1 and +1. A temperature tau here is tau / K in
+the paper. The third quantizer, FSQ, is in `finite_scalars.py`: it does not use the terms here.
 """
 
 import jax
@@ -16,7 +16,7 @@ from .code_spec import CodeSpec
 
 
 def to_sphere(latent: jax.Array) -> jax.Array:
-    """Return `latent [..., K]` scaled to norm sqrt(K), the sphere on which all codes lie; its signs stay the same."""
+    """Scale `latent [..., K]` to norm sqrt(K), the sphere that holds all codes; the signs do not change."""
     squares = jnp.mean(jnp.square(latent), axis=-1, keepdims=True)
     return latent * jax.lax.rsqrt(squares + 1e-12)
 
@@ -33,7 +33,7 @@ def commitment(latent: jax.Array) -> jax.Array:
 
 
 def sample_entropy(latent: jax.Array, temperature: float = 1.0) -> jax.Array:
-    """Return the mean entropy in nats of one code given its latent `[..., K]`; low means that every bit is decided.
+    """Return the mean entropy in nats of one code given its latent `[..., K]`; low means that every bit is certain.
 
     The bits are independent given the latent, so the sum over bits is exact: with two values at -1 and +1 and squared
     distances as energies, p(bit) = sigmoid(4 z / temperature).
@@ -45,16 +45,16 @@ def sample_entropy(latent: jax.Array, temperature: float = 1.0) -> jax.Array:
 
 
 def batch_entropy(latent: jax.Array, spec: CodeSpec, temperature: float = 1.0) -> jax.Array:
-    """Return the entropy in nats of the codes of `latent [..., K]` over all leading axes; high when many are in use.
+    """Return the entropy in nats of the codes of `latent [..., K]` over all leading axes; high when many are used.
 
-    Exact over the joint of each sub-token's bits (at most 2^10 values) and summed over sub-tokens. Inside `jit` on a
-    sharded batch the mean over positions runs over every device.
+    It is exact over the joint distribution of each sub-token's bits (at most 2^10 values) and summed over sub-tokens.
+    Inside `jit` on a sharded batch the mean over positions includes every device.
     """
     p = jax.nn.sigmoid(4.0 * latent.reshape(-1, latent.shape[-1]).astype(jnp.float32) / temperature)
     total = jnp.zeros(())
     for bits, offset in zip(spec.split, spec.offsets, strict=True):
-        # Bits are independent given the latent, so a joint is the outer product of those of its two halves, and the
-        # mean of outer products is one matmul: 2^5 + 2^5 values a position in place of 2^10.
+        # Bits are independent given the latent, so the joint distribution is the outer product of those of the two
+        # halves, and the mean of outer products is one matmul: 2^5 + 2^5 values a position instead of 2^10.
         low = _joint(p[:, offset : offset + bits // 2])
         high = _joint(p[:, offset + bits // 2 : offset + bits])
         mean = jnp.matmul(high.T, low, precision="highest") / p.shape[0]
@@ -63,7 +63,10 @@ def batch_entropy(latent: jax.Array, spec: CodeSpec, temperature: float = 1.0) -
 
 
 def _joint(p: jax.Array) -> jax.Array:
-    """`[N, b]` probabilities of independent bits to be 1 -> `[N, 2^b]` of their values, bit j of weight 2^j."""
+    """Return the joint distribution `[N, 2^b]` of b independent bits, given `[N, b]`: how likely each bit is 1.
+
+    Bit j has weight 2^j.
+    """
     joint = jnp.ones((p.shape[0], 1), p.dtype)
     for j in range(p.shape[1]):
         joint = jnp.concatenate([joint * (1 - p[:, j : j + 1]), joint * p[:, j : j + 1]], axis=1)

@@ -1,4 +1,4 @@
-"""The kinds of text encoders, and how the folder of each is opened. An encoder, and JAX with it, is imported then."""
+"""The kinds of text encoders, and how to open their folders. An encoder, and JAX, is imported when it is opened."""
 
 import importlib
 from pathlib import Path
@@ -16,9 +16,9 @@ EncoderKind = Literal[
 class Kind(NamedTuple):
     """A kind of encoder.
 
-    name: in messages.
-    module: inside `reelm.tokenizer.text`; its function `load` opens a folder.
-    carried: its class, where a model folder carries the encoder and does not only name it; else "".
+    name: used in messages.
+    module: in `reelm.tokenizer.text`; its function `load` opens a folder.
+    carried: its class, if a model folder stores the encoder and not only its name; else "".
     """
 
     name: str
@@ -30,11 +30,11 @@ class Kind(NamedTuple):
         return self._imported.load(folder, max_tokens=max_tokens)
 
     def open(self, params: dict, pieces: bytes, hash: str, *, max_tokens: int) -> TextEncoder:
-        """Open an encoder that a model folder carries."""
+        """Open an encoder that a model folder stores."""
         return getattr(self._imported, self.carried)(params, pieces, hash, max_tokens=max_tokens)
 
     def forward(self, params: dict, ids: Any, mask: Any) -> Any:
-        """Run the net of an encoder that a model folder carries; it raises where parameters do not fit it."""
+        """Run the net of an encoder that a model folder stores; it raises when the parameters do not fit."""
         return self._imported.forward(params, ids, mask)
 
     @property
@@ -62,13 +62,13 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
         max_tokens: rows of an embedding; VideoPoet takes 64 of T5 (arXiv 2312.14125, section 3.1).
 
     Raises:
-        RequestError: no such folder, or another model in it.
+        RequestError: the folder does not exist, or it holds another kind of model.
     """
     path = Path(folder) / CONFIG_FILE
     try:
         config = read_json(path)
     except RequestError as error:
-        raise RequestError(f"no text encoder can be read from {folder}: {error}; name a folder with one") from error
+        raise RequestError(f"cannot read a text encoder from {folder}: {error}; name a folder with one") from error
     kind = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         from reelm.tokenizer.text.llm.config import FAMILIES

@@ -69,7 +69,7 @@ def test_levels_that_make_no_whole_bits_are_refused(levels, bits, words):
 
 
 def test_levels_belong_to_their_quantizer():
-    with pytest.raises(RequestError, match="of the quantizer fsq, not of lfq"):
+    with pytest.raises(RequestError, match="need the quantizer fsq, not lfq"):
         VideoTokenizerConfig(fsq_levels=(8,) * 6)
 
 

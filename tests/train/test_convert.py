@@ -224,7 +224,7 @@ def _settings(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (_settings("[8, 8, 8, 5, 5, 5]"), "5 levels, which are no whole bits"),
+        (_settings("[8, 8, 8, 5, 5, 5]"), "cannot have 5 levels"),
         (_settings("[8, 8]"), "6 latents, its settings 2 levels"),
         (_settings(regularizer="DiagonalGaussianRegularizer"), "only FSQRegularizer makes codes"),
         (_settings(model="autoencoder_v1_1"), "VidTok v1.1"),

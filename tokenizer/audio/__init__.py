@@ -1,1 +1,1 @@
-"""The audio tokenizer: sound to codes and back."""
+"""The audio tokenizer: encodes sound to codes and decodes codes to sound."""

@@ -1,6 +1,6 @@
-"""The configuration of an audio tokenizer, and what follows from it.
+"""The configuration of an audio tokenizer, and the sizes and rates that follow from it.
 
-Plain Python: a net, and JAX with it, is imported when it is made.
+Plain Python: the methods that build a net import it, and JAX, when they are called.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class AudioTokenizerConfig:
     channels: int = 1
     """Channels of sound: 1 (mono) or 2 (stereo)."""
     strides: tuple[int, ...] = (100, 4)
-    """Samples between two spectra, then steps folded into one at each further stage. Their product is the hop of an
-    audio frame."""
+    """Samples between two spectra, then steps folded into one at each further stage. Their product is the hop: the
+    samples of an audio frame."""
     encoder_channels: tuple[int, ...] = (128, 224)
     """Channels of each encoder stage."""
     decoder_channels: tuple[int, ...] = (128, 224)
@@ -49,16 +49,16 @@ class AudioTokenizerConfig:
     bits: int = 9
     """Sign bits of a code, 1 to 10. A code is one sub-token."""
     fewer_levels: tuple[int, ...] = ()
-    """Smaller numbers of levels that can be decoded, too: lower bit rates. Training draws among them."""
+    """Smaller numbers of levels that can also be decoded, for lower bit rates. Training draws one of them at random."""
     loudness_bits: int = 0
-    """First bits of the first code that hold the loudness of the audio frame. The nets then work on blocks of one
-    loudness, in a single stage. 0: nets work on short-time spectra."""
+    """Number of bits, at the start of the first code, that hold the loudness of the audio frame. The nets then work on
+    blocks scaled to one loudness, in a single stage. 0: the nets work on short-time spectra."""
     pitch: bool = False
-    """Whether the first code of the second round begins with the pitch of the loudest peak in the upper range, in as
-    many bits as the loudness. The decoder then adds a wave of that pitch."""
+    """Whether the first code of the second round begins with the pitch of the loudest high-frequency peak, in as many
+    bits as the loudness. The decoder then adds a wave of that pitch."""
     stretch: float = 0.0
-    """Share by which the sample rate may differ from `sample_rate`, so that audio frames divide video frames of more
-    rates. The nets hear such sound faster or slower."""
+    """Fraction by which the sample rate may differ from `sample_rate`, so that a whole number of audio frames fits a
+    video frame at more frame rates. The nets then hear the sound faster or slower."""
 
     def __post_init__(self):
         for name in (
@@ -98,12 +98,12 @@ class AudioTokenizerConfig:
 
     @property
     def code(self) -> CodeSpec:
-        """The code of one level."""
+        """The shape of the code of one level."""
         return CodeSpec(bits=self.bits, sub_token_bits=max(9, self.bits))
 
     @property
     def residual(self) -> "ResidualQuantizer":
-        """What turns latents into codes."""
+        """The quantizer that turns latents into codes."""
         from .residual import ResidualQuantizer
 
         return ResidualQuantizer(bits=self.bits, groups=self.groups, levels=self.levels, whole=self.loudness_bits)
@@ -119,17 +119,17 @@ class AudioTokenizerConfig:
         return Fraction(self.sample_rate, self.hop)
 
     def decodes(self, levels: int, bits: int) -> bool:
-        """Return whether codes of so many levels and bits are decoded: all levels, or some number of the first."""
+        """Return whether codes with this number of levels and bits can be decoded."""
         return levels in (*self.fewer_levels, self.levels) and bits == self.bits
 
     def frames_beside(self, frames: int, fps: float) -> int:
         """Return the number of audio frames that last as long as `frames` video frames at `fps`.
 
-        With 8 fps and 40 audio frames a second: 5 beside the first latent frame, which is one video frame, and 20
-        beside each later one, which is four.
+        With 8 fps and 40 audio frames a second: 5 for the first latent frame, which is one video frame, and 20 for
+        each later one, which is four video frames.
 
         Raises:
-            RequestError: a video frame would not own a whole number of audio frames.
+            RequestError: a video frame does not last a whole number of audio frames.
         """
         each = self.frame_rate / Fraction(fps).limit_denominator(1001)  # 30000/1001 comes as a float
         number = max(1, round(each))
@@ -146,14 +146,14 @@ class AudioTokenizerConfig:
         return round(self.hop * self.frames_beside(1, fps) * Fraction(fps).limit_denominator(1001))
 
     def encoder(self, dtype: "DTypeLike | None" = None) -> "AudioEncoder":
-        """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
+        """Return the encoder net, which computes in `dtype`; None means float32."""
         from .encoder import AudioEncoder
 
         stages = (self.encoder_channels, self.strides, self.encoder_blocks, self.kernel)
         return AudioEncoder(self.residual.size, *stages, self.loudness_bits, self._pitch_at, dtype)
 
     def decoder(self, dtype: "DTypeLike | None" = None) -> "AudioDecoder":
-        """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
+        """Return the decoder net, which computes in `dtype`; None means float32."""
         from .decoder import AudioDecoder
 
         stages = (self.decoder_channels, self.strides, self.decoder_blocks, self.kernel)
@@ -161,5 +161,5 @@ class AudioTokenizerConfig:
 
     @property
     def _pitch_at(self) -> int | None:
-        """The value of a latent at which the pitch begins: the first one of the second round's own."""
+        """Index in a latent of the first value of the pitch, which is the first value of the second round."""
         return self.groups * self.bits if self.pitch else None

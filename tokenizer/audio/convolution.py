@@ -1,8 +1,8 @@
 """Causal building blocks of the audio nets: convolution over time, folding of samples into channels, residual blocks.
 
-Arrays are `[B, T, C]`. Every layer sees the present and the past, never the future; what came before a chunk is in the
-`History`, and before the first chunk there was silence. So the first chunk is no special case: state and program are
-those of every later one.
+Arrays are `[B, T, C]`. Every layer sees the present and the past, never the future. The `History` holds the steps
+before a chunk. Before the first chunk it holds silence, so the first chunk uses the same state and program as later
+ones.
 """
 
 import flax.linen as nn
@@ -13,12 +13,13 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
 
-# Under the root of a norm: silence is all zeros at first, and a smaller one would multiply its gradient at every block.
+# Added under the root of a norm. Silence is all zeros at first: a smaller value would multiply its gradient at each
+# block.
 NORM_EPSILON = 1e-3
 
 
 class CausalConv1D(nn.Module):
-    """A convolution over the present step and the `kernel - 1` before it, each `dilation` apart, as one matmul."""
+    """A convolution over the present step and `kernel - 1` earlier ones, `dilation` apart, computed as one matmul."""
 
     features: int
     kernel: int = 3
@@ -46,12 +47,12 @@ def fold(x: jax.Array, stride: int) -> jax.Array:
 
 
 def unfold(x: jax.Array, stride: int) -> jax.Array:
-    """Undo `fold`; after a convolution this replaces a transposed one, without its checkerboards."""
+    """Undo `fold`. After a convolution this replaces a transposed convolution and has no checkerboard artefacts."""
     return x.reshape(x.shape[0], x.shape[1] * stride, x.shape[2] // stride)
 
 
 def dilation(block: int) -> int:
-    """Return the dilation of a stage's block by its number: 1 and 3 in turn, so that training pieces fill its reach."""
+    """Return the dilation of a stage's block: 1 and 3 in turn, so that training pieces cover the receptive field."""
     return 3 ** (block % 2)
 
 
@@ -65,7 +66,7 @@ class ResidualBlock1D(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, history: History) -> jax.Array:
-        # RMS over the channels of one step: a norm over time would break causality and chunking.
+        # RMS over the channels of one step, because a norm over time would break causality and chunking.
         y = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm")(x))
         y = CausalConv1D(self.features, self.kernel, self.dilation, self.dtype, name="conv")(y, history)
         return x + nn.Dense(self.features, dtype=self.dtype, name="mix")(nn.silu(y))

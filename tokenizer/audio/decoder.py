@@ -12,7 +12,7 @@ from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, dilation, 
 
 
 class AudioDecoder(nn.Module):
-    """The encoder's mirror."""
+    """The decoder net; its stages mirror those of the encoder."""
 
     samples: int  # channels of the sound: 1 or 2
     channels: tuple[int, ...]
@@ -20,7 +20,7 @@ class AudioDecoder(nn.Module):
     blocks: int
     kernel: int
     loudness_bits: int = 0
-    pitch_at: int | None = None  # latent at which the signs of the pitch begin
+    pitch_at: int | None = None  # index in a latent of the first sign of the pitch
     dtype: DTypeLike | None = None
 
     @nn.compact
@@ -45,7 +45,7 @@ class AudioDecoder(nn.Module):
         amplitude = loudness.amplitude(latent[..., : self.loudness_bits])
         number = self.samples * cosine.coefficients(self.strides[0])
         direction = nn.Dense(number, name="direction")(x)
-        # Nearly even at first, so that all frequencies learn.
+        # All frequencies start with nearly the same size, so that all of them learn.
         even = nn.initializers.variance_scaling(0.3, "fan_in", "truncated_normal")
         size = nn.Dense(number, kernel_init=even, name="size")(x)
         wave: jax.Array | float = 0.0
@@ -54,8 +54,8 @@ class AudioDecoder(nn.Module):
         return cosine.synthesize(direction, size, self.strides[0], amplitude, history, wave)
 
     def _wave(self, x: jax.Array, signs: jax.Array, history: History) -> jax.Array:
-        """Return a wave `[B, F, coefficients, C]` of the pitch that signs stand for; zeros where they are not known."""
-        # A soft wave of some phase at first: none at all would have no gradient that says whether there should be one.
+        """Return a wave `[B, F, coefficients, C]` of the pitch that the signs encode; zeros where it is not known."""
+        # Start with a soft wave of some phase: an amplitude of zero would have no gradient.
         zeros, ones, soft = nn.initializers.zeros, nn.initializers.ones, nn.initializers.constant(-2.0)
         phase = nn.Dense(2 * self.samples, kernel_init=zeros, bias_init=ones, name="wave_phase")(x)
         size = nn.Dense(self.samples, kernel_init=zeros, bias_init=soft, name="wave_size")(x)
@@ -65,7 +65,7 @@ class AudioDecoder(nn.Module):
 
     def _spectra(self, x: jax.Array, history: History) -> jax.Array:
         numbers = spectra.features(self.samples, self.strides[0])
-        # Starts near silence, which is what most of many sounds is: log magnitudes stand in the first third.
+        # Start near silence, as most of many sounds is silent. Log magnitudes are the first third of the channels.
         quiet = nn.initializers.zeros
         magnitudes = nn.Dense(
             numbers // 3, kernel_init=quiet, bias_init=nn.initializers.constant(-5.0), name="loudness"

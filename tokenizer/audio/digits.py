@@ -1,6 +1,6 @@
-"""Whole numbers as sign bits -1 and +1, the most significant first: how a frame says its loudness and its pitch.
+"""Convert whole numbers to sign bits -1 and +1, most significant first. Loudness and pitch are encoded this way.
 
-The first bits matter most, so a language model draws them first. Knows nothing of what a number means.
+The first bits matter most, so the language model draws them first. This module does not know what a number means.
 """
 
 import jax
@@ -14,5 +14,5 @@ def signs_of(number: jax.Array, bits: int) -> jax.Array:
 
 
 def number_of(signs: jax.Array) -> jax.Array:
-    """Return the numbers `int32 [...]` of signs `[..., bits]`; a sign of 0, which is not known, counts as -1."""
+    """Return the numbers `int32 [...]` of signs `[..., bits]`; an unknown sign, 0, counts as -1."""
     return bits_to_ids(signs[..., ::-1] > 0)

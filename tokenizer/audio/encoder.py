@@ -1,7 +1,7 @@
 """The audio encoder: whole hops of samples `float [B, S, C]` in [-1, 1] to latents `[B, F, D]` in [-2, 2].
 
-Where loudness has bits of its own, the first latents are their signs and the nets see blocks at one level; elsewhere
-they see short-time spectra. So it is with the pitch of the loudest high peak, further back.
+With `loudness_bits`, the first values of a latent are the signs of the loudness and the nets see blocks scaled to one
+loudness; otherwise they see short-time spectra. With `pitch_at`, the values from there on are the signs of the pitch.
 """
 
 import flax.linen as nn
@@ -16,7 +16,7 @@ from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, dilation, 
 
 
 class AudioEncoder(nn.Module):
-    """Spectra, then for each stage residual blocks of growing dilation at a coarser rate."""
+    """Spectra, then stages of residual blocks, each stage at a coarser rate."""
 
     latent: int
     channels: tuple[int, ...]
@@ -24,7 +24,7 @@ class AudioEncoder(nn.Module):
     blocks: int
     kernel: int
     loudness_bits: int = 0
-    pitch_at: int | None = None  # latent at which the signs of the pitch begin
+    pitch_at: int | None = None  # index in a latent of the first sign of the pitch
     dtype: DTypeLike | None = None
 
     @nn.compact
@@ -50,7 +50,7 @@ class AudioEncoder(nn.Module):
                 size = (width, self.kernel, dilation(block), self.dtype)
                 x = ResidualBlock1D(*size, name=name)(x, history)
         x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x))
-        # Signs are taken of it, so full precision; and bounded, since the codes have nothing to say beyond.
+        # In full precision, because the signs become the code; bounded, because codes cannot express larger values.
         own = nn.Dense(self.latent - bits * (len(loud) + len(high)), name="latent")(x.astype(jnp.float32))
         own = 2.0 * jnp.tanh(own)
         split = (self.pitch_at or self.latent) - bits

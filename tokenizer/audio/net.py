@@ -1,7 +1,8 @@
-"""The audio tokenizer as one Flax module: sound to latents, and codes to sound, in floats and differentiable.
+"""The audio tokenizer as one differentiable Flax module: encodes sound to latents and decodes codes to sound.
 
 In: sound `float [B, S, C]` in [-1, 1], whole hops at the tokenizer's rate. Out: latents `float32 [B, F, L, K]` of L
-levels, whose signs are the code. From codes of -1 and +1 of that shape: sound. Knows nothing of ids and of files.
+levels, whose signs are the code. `decode` returns sound from codes of -1 and +1 of that shape. This module knows
+nothing of ids and of files.
 """
 
 import flax.linen as nn
@@ -28,14 +29,14 @@ class AudioNet(nn.Module):
     dtype: DTypeLike | None = None
 
     def setup(self) -> None:
-        """Make the two nets, as Flax asks for it."""
+        """Build the encoder and the decoder."""
         self.encoder = self.config.encoder(self.dtype)
         self.decoder = self.config.decoder(self.dtype)
 
     def encode(self, sound: jax.Array) -> jax.Array:
         """Return latents float32 `[B, F, L, K]` of sound float `[B, S, C]` in [-1, 1], S = F hops.
 
-        The signs of a level's latents are its code. What a level sees is the remainder of the levels before it.
+        The signs of a level's latents are its code. Each level quantizes the remainder of the levels before it.
 
         Raises:
             RequestError: another shape or type; the message names what is right.
@@ -60,9 +61,9 @@ class AudioNet(nn.Module):
         return self._decoded(config.residual.values(codes))
 
     def __call__(self, sound: jax.Array, kept: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """Return the rebuilt sound, and what the encoder made `[B, F, D]`; gradients pass straight through the signs.
+        """Return the rebuilt sound and the latents `[B, F, D]`; gradients pass straight through the signs.
 
-        kept: int `[B]`, levels that each sound keeps, from the first on; None for all.
+        kept: int `[B]`, the number of first levels that each sound keeps; None for all.
         """
         latent = self._encoded(sound)
         return self._decoded(self.config.residual.quantize(latent, None if kept is None else kept[:, None])), latent

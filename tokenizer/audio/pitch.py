@@ -1,8 +1,9 @@
-"""The pitch of the loudest peak in the upper range of a frame as sign bits, and the wave of that pitch.
+"""Encode the pitch of the loudest high-frequency peak of a frame as sign bits, and make the wave of that pitch.
 
-A small net that gives hundreds of coefficients at once takes a high pure tone for one nearby. Told its pitch, it says
-phase and size alone. Comes in: samples; goes out: signs `float [B, F, N]`, -1 or +1, the most significant first, and of
-signs waves. Pitches are cycles a sample, in even steps of an octave. Knows nothing of nets.
+A small net that predicts hundreds of coefficients at once confuses a high pure tone with its neighbours. When it is
+given the pitch, it predicts only phase and size. In: samples. Out: signs `float [B, F, N]`, -1 or +1, most significant
+first, and waves made from signs. Pitches are in cycles a sample, in even fractions of an octave. This module knows
+nothing of nets.
 """
 
 import jax
@@ -14,7 +15,7 @@ from reelm.tokenizer.history import History
 from .digits import number_of, signs_of
 
 LOWEST = 1 / 16  # cycles a sample: 1 kHz of sound at 16 kHz
-OCTAVES = 128 / 43  # to 7.7 kHz. With 7 bits a step is a 43rd of an octave; fifths and thirds are close to whole steps
+OCTAVES = 128 / 43  # up to 7.7 kHz. With 7 bits a step is 1/43 octave; fifths and thirds are close to whole steps
 
 
 def signs(sound: jax.Array, hop: int, bits: int, history: History) -> jax.Array:
@@ -26,7 +27,7 @@ def signs(sound: jax.Array, hop: int, bits: int, history: History) -> jax.Array:
     power = jnp.sum(jnp.square(spectrum.real) + jnp.square(spectrum.imag), axis=3)
     first, last = int(LOWEST * 2 * hop), int(LOWEST * 2 ** (OCTAVES - _step(bits)) * 2 * hop)
     peak = first + jnp.argmax(power[:, :, first : last + 1], axis=2)
-    # A parabola through the logarithms beside the peak tells where between two frequencies it is.
+    # A parabola through the logarithms around the peak locates it between two frequencies.
     before, at, after = (
         jnp.log(jnp.take_along_axis(power, (peak + i)[..., None], axis=2)[..., 0] + 1e-12) for i in (-1, 0, 1)
     )
@@ -37,10 +38,10 @@ def signs(sound: jax.Array, hop: int, bits: int, history: History) -> jax.Array:
 
 
 def waves(signs: jax.Array, hop: int, samples: int, history: History) -> jax.Array:
-    """Return the cosine and the sine `[B, F, 2, samples]` of the pitches of signs, from the start of each frame on.
+    """Return cosine and sine `[B, F, 2, samples]` at the pitches that signs encode, from the start of each frame.
 
-    Each goes on where that of the frame before ended, so that a pitch that stays is one wave through all frames. They
-    are counted in 2^-32 of a cycle, which wraps around without an error: no cut of a stream changes them.
+    The phase continues from the frame before, so that a constant pitch is one wave through all frames. Phases are
+    integers in units of 2^-32 cycle, which wrap around exactly: cutting a stream into chunks does not change the waves.
     """
     pitches = _pitches(signs.shape[-1])
     number = number_of(signs)
@@ -52,10 +53,10 @@ def waves(signs: jax.Array, hop: int, samples: int, history: History) -> jax.Arr
 
 
 def _pitches(bits: int) -> np.ndarray:
-    """Return the pitch of each number of so many bits."""
+    """Return the pitch in cycles a sample of each number of this many bits."""
     return LOWEST * 2 ** (_step(bits) * np.arange(2**bits))
 
 
 def _step(bits: int) -> float:
-    """Octaves of one step."""
+    """Return the octaves of one step."""
     return OCTAVES / 2**bits

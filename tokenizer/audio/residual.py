@@ -1,10 +1,10 @@
 """Residual lookup-free quantization: each round takes the signs of the remainder of the rounds before it.
 
 In: latents `float [..., D]` in [-2, 2], D = G K for G groups of K. Out: signs `float [..., L, K]`, one code of K bits a
-level, and back. The levels are all groups of the first round, then all of the second: what a language model draws first
-matters most, and the first levels alone are the same sound at a lower rate. Round r has the fixed scale 2^-r, so that R
-rounds are a uniform quantizer of 2^R values a dimension. The levels of a residual quantizer are those of SoundStream
-(arXiv 2107.03312, section III-C), the signs those of `quantizer.py`; there is no table.
+level, and back. The levels are all groups of the first round, then all of the second. So the language model draws first
+what matters most, and the first levels by themselves are the same sound at a lower bit rate. Round r has the fixed
+scale 2^-r, so that R rounds are a uniform quantizer of 2^R values a dimension. The levels follow the residual quantizer
+of SoundStream (arXiv 2107.03312, section III-C), the signs follow `quantizer.py`; there is no table.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class ResidualQuantizer:
     """Sizes of a residual quantizer.
 
     Attributes:
-        bits: K, of a level's code.
-        groups: G, levels of a round.
+        bits: K, the bits of a level's code.
+        groups: G, the levels of a round.
         levels: L, a multiple of `groups`.
-        whole: how many first values of a latent are signs already, which leave no remainder. Each later round has as
-            many values of its own in their place, which stand behind the others.
+        whole: number of first values of a latent that already are signs and so leave no remainder. Each later round
+            takes as many separate values in their place, which follow the others in the latent.
     """
 
     bits: int
@@ -38,14 +38,14 @@ class ResidualQuantizer:
 
     @property
     def size(self) -> int:
-        """D, the number of values of a latent."""
+        """The number D of values of a latent."""
         return self.groups * self.bits + self.whole * (self.rounds - 1)
 
     def remainders(self, latent: jax.Array) -> jax.Array:
         """Return the remainder that each level quantizes, in units of its scale: `[..., D]` -> `[..., L, K]`.
 
-        The signs of a remainder are the level's code. Powers of two scale exactly. Gradients go to the latent alone: to
-        a level the signs before it are constants.
+        The signs of a remainder are the level's code. Scaling by powers of two is exact. Gradients flow only to the
+        latent: a level treats the signs of earlier levels as constants.
         """
         left, own = jnp.split(latent, [self.groups * self.bits], axis=-1)
         seen = []
@@ -60,7 +60,7 @@ class ResidualQuantizer:
     def values(self, signs: jax.Array) -> jax.Array:
         """Return the latent of signs -1 and +1: `float [..., n, K]` -> `[..., D]`, odd multiples of 2^(1 - L / G).
 
-        A sign of 0 is not known, and neither are the levels from n on. A value whose first sign is not known is 0.
+        A sign of 0 means unknown, and the levels from n on are unknown. A value whose first sign is unknown is 0.
         """
         *batch, count, _ = signs.shape
         signs = jnp.pad(signs, [*[(0, 0)] * len(batch), (0, self.levels - count), (0, 0)])
@@ -73,8 +73,8 @@ class ResidualQuantizer:
     def quantize(self, latent: jax.Array, kept: jax.Array | None = None) -> jax.Array:
         """Round latents `[..., D]` to the nearest value of L levels, within 2^(1 - L / G) for latents in [-2, 2].
 
-        kept: int `[...]`, how many levels each latent keeps, from the first on; None for all. The gradient passes
-        straight through, to values that are known.
+        kept: int `[...]`, the number of first levels that each latent keeps; None for all. The gradient passes straight
+        through to the values that are known.
         """
         signs = jnp.where(self.remainders(latent) >= 0, 1.0, -1.0)
         if kept is not None:

@@ -1,9 +1,10 @@
-"""Causal short-time spectra: samples to spectra before the audio nets, and back after them.
+"""Causal short-time spectra: convert samples to spectra for the audio encoder, and spectra to samples for the decoder.
 
-A step is `step` samples, a window the four steps that end with it, or, on the way back, begin with it. Windows lean
-towards the present, by half a step: an analysis sees the newest samples at full weight, and a synthesized sound can set
-in at once. They need no overlapping sum of one, since nets stand between. Magnitudes are given and taken as logarithms:
-loudness is a sum then, which nets learn far sooner than from samples (Vocos, arXiv 2306.00814). Knows nothing of codes.
+A step is `step` samples. A window is the four steps that end with it, or in synthesis the four that begin with it.
+Windows lean towards the present by half a step: an analysis sees the newest samples at full weight, and a synthesized
+sound can start at once. Overlapping windows need not sum to one, since nets are between analysis and synthesis.
+Magnitudes are logarithms in both directions: loudness is then a sum, which nets learn far sooner than from samples
+(Vocos, arXiv 2306.00814). This module knows nothing of codes.
 """
 
 import jax
@@ -13,12 +14,12 @@ import numpy as np
 from reelm.tokenizer.history import History
 
 STEPS = 4  # in a window
-_QUIET = 1e-2  # magnitude under which a spectrum's phase means nothing
-_LOUDEST = 5.0  # of a log magnitude: exp(5) is far above any sound in [-1, 1]
+_QUIET = 1e-2  # magnitude below which the phase of a spectrum means nothing
+_LOUDEST = 5.0  # largest log magnitude: exp(5) is far above any sound in [-1, 1]
 
 
 def features(channels: int, step: int) -> int:
-    """Return the number of features of one step: for every channel and frequency a log magnitude and two of phase."""
+    """Return the number of features of one step: a log magnitude and two phase values per channel and frequency."""
     return 3 * channels * (STEPS * step // 2 + 1)
 
 
@@ -29,7 +30,7 @@ def analyse(sound: jax.Array, step: int, history: History) -> jax.Array:
     count = samples // step
     windows = jnp.concatenate([pieces[:, i : i + count] for i in range(STEPS)], axis=2)
     spectrum = jnp.fft.rfft(windows * _window(step)[::-1, None], axis=2, norm="ortho")
-    # Under the root something, or the gradient of silence is not finite.
+    # Without the added constant, the gradient of the root is not finite for silence.
     magnitude = jnp.sqrt(jnp.square(spectrum.real) + jnp.square(spectrum.imag) + 1e-12)
     loud = magnitude + _QUIET
     parts = [jnp.log10(loud) + 1, spectrum.real / loud, spectrum.imag / loud]

@@ -1,7 +1,8 @@
-"""Encode and decode sounds of any length piece by piece: memory does not grow with their length.
+"""Encode and decode sounds of any length piece by piece; memory does not grow with the length.
 
-In: pieces of sound at the tokenizer's own rate and channels, or codes. Out: the other, as they come. The chunk calls of
-`AudioTokenizer` for pieces of any length; silence fills the last audio frame.
+In: pieces of sound at the tokenizer's own rate and channels, or codes. Out: codes, or pieces of sound, as they are
+made. These functions call the chunk methods of `AudioTokenizer` with pieces of any length, and fill the last audio
+frame with silence.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ def encode_stream(tokenizer: AudioTokenizer, pieces: Iterable[np.ndarray]) -> It
     left = np.zeros((0, tokenizer.config.channels), np.float32)
     for piece in pieces:
         left = np.concatenate([left, np.clip(piece, -1, 1)])
-        # Chunks of one length, so that whoever decodes them compiles one program.
+        # Chunks have one length, so that the decoder compiles only one program.
         while len(left) >= chunk:
             ids, state = tokenizer.encode_chunk(left[None, :chunk], state)
             left = left[chunk:]
@@ -40,7 +41,7 @@ def decode_stream(tokenizer: AudioTokenizer, codes: np.ndarray) -> Iterator[np.n
 def reconstruct_stream(
     tokenizer: AudioTokenizer, pieces: Iterable[np.ndarray], *, levels: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the pieces of a sound float32 `[S, C]`, cut anew, beside their reconstructions from the first `levels`."""
+    """Yield pairs of pieces float32 `[S, C]` of a sound, cut anew: original, and reconstruction from first `levels`."""
     originals, read = tee(pieces)
     held, state = np.zeros((0, tokenizer.config.channels), np.float32), tokenizer.init_decode_state()
     for ids in encode_stream(tokenizer, read):

@@ -1,9 +1,9 @@
-"""The audio tokenizer: sound to codes and back, whole or in chunks.
+"""The audio tokenizer: encodes sound to codes and decodes codes to sound, whole or in chunks.
 
 In: samples `[S]`, `[S, C]` or `[B, S, C]` at any rate. Out: ids `int32 [B, F, levels]`, and from ids samples
-`float32 [B, S, C]`. One audio frame is `hop` samples, causal throughout: frame f says what is heard in samples
-`f hop` to `(f + 1) hop`, given all before. A video frame owns a whole number of audio frames (`frames_beside`). Knows
-nothing of pictures, language models, files or training.
+`float32 [B, S, C]`. One audio frame is `hop` samples. All is causal: frame f encodes the samples from `f hop` to
+`(f + 1) hop`, given all samples before. A video frame lasts a whole number of audio frames (`frames_beside`). This
+module knows nothing of pictures, language models, files or training.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from .decoder import AudioDecoder
     from .encoder import AudioEncoder
 
-# Hops that are encoded in one call; fewer take as much memory.
+# Hops that are encoded in one call; fewer hops take as much memory.
 ENCODED_AT_ONCE = 50
-# Hops that `decode` takes at once: memory stays the same however long the sound. What is left at the end is filled up,
+# Hops that `decode` takes at once, so that memory does not grow with the length of a sound. The last piece is padded,
 # so that few lengths are compiled.
 DECODED_AT_ONCE = 400
 _FILLED_UP_TO = 100
 
 
-@partial(jax.jit, static_argnums=0)  # compiling every operation by itself takes ten times longer
+@partial(jax.jit, static_argnums=0)  # compiling each operation separately takes ten times longer
 def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
     """Return fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
     encoder_key, decoder_key = jax.random.split(key)
@@ -51,7 +51,7 @@ def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class SoundState:
-    """What streaming remembers between chunks: per causal layer the few steps it looks back, `[B, steps, ...]`."""
+    """The state of a stream between chunks: for each causal layer the few steps that it needs, `[B, steps, ...]`."""
 
     past: tuple[jax.Array, ...]
 
@@ -68,10 +68,10 @@ def _apply(net: "AudioEncoder | AudioDecoder", params: dict, x: jax.Array, histo
 def _encode(
     config: AudioTokenizerConfig, params: dict, sound: jax.Array, count: jax.Array, past: tuple[jax.Array, ...]
 ):
-    """Return ids `[B, N, levels]` of the first `count` of N hops `[B, N hop, C]`, and the past of the next hop.
+    """Return ids `[B, N, levels]` of the first `count` of N hops `[B, N hop, C]`, and the state for the next hop.
 
-    Hop by hop, so that the codes do not depend on how a sound was cut: a matmul over more rows may differ in its last
-    bit, which can change the code of a latent near zero.
+    This runs hop by hop, so that the codes do not depend on how a sound is cut into chunks. A matmul over more rows may
+    differ in its last bit, which can change the code of a latent near zero.
     """
 
     def encode_hop(i: jax.Array, carried: tuple[jax.Array, tuple[jax.Array, ...]]):
@@ -104,7 +104,7 @@ def autoencode(
 ):
     """Rebuild sound `float [B, S, C]`, whole hops, differentiably: return (the rebuilt sound, latents `[B, F, D]`).
 
-    kept: int `[B]`, levels that each sound keeps, from the first on; None for all.
+    kept: int `[B]`, the number of first levels that each sound keeps; None for all.
     """
     from .net import AudioNet
 
@@ -113,7 +113,7 @@ def autoencode(
 
 @program(static=("config", "part", "batch"))
 def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
-    """Return the state before the first chunk: the "encoder" or "decoder" has seen nothing but silence."""
+    """Return the state of the "encoder" or "decoder" before the first chunk: it has seen only silence."""
     net = config.encoder() if part == "encoder" else config.decoder()
     step = (config.hop, config.channels) if part == "encoder" else (1, config.residual.size)
 
@@ -127,9 +127,9 @@ def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
 
 @dataclass(frozen=True)
 class AudioTokenizer:
-    """A trained tokenizer. `config` is static; `params` is {"encoder": ..., "decoder": ...}.
+    """A trained audio tokenizer. `config` is static; `params` is {"encoder": ..., "decoder": ...}.
 
-    `identity` names the codes: weights that were stored with fewer bits keep the name they had when trained.
+    `identity` names the codes: weights that are stored with fewer bits keep the name of the trained weights.
     """
 
     config: AudioTokenizerConfig
@@ -141,16 +141,16 @@ class AudioTokenizer:
 
         Args:
             sound: int16, or float in [-1, 1], `[S]`, `[S, C]` or `[B, S, C]` with C 1 or 2, at least one sample.
-            sample_rate: of `sound`, in Hz. It is resampled, its channels are mixed or doubled, and silence fills its
-                last hop.
+            sample_rate: of `sound`, in Hz. The sound is resampled, its channels are mixed or doubled, and silence fills
+                the last hop.
 
         Returns:
-            int32 `[B, F, levels]` (B = 1 when no batch axis was given). The first levels alone are the same sound at a
-            lower bit rate, where `config.fewer_levels` has their number. What lasts as long as T video frames, to the
-            nearest sample, has `config.frames_beside(T, fps)` frames.
+            int32 `[B, F, levels]` (B = 1 when no batch axis was given). The first n levels by themselves are the same
+            sound at a lower bit rate, for each n of `config.fewer_levels`. A sound that lasts as long as T video
+            frames, to the nearest sample, has `config.frames_beside(T, fps)` audio frames.
 
         Raises:
-            RequestError (a ValueError): what is no sound, or no sample rate.
+            RequestError (a ValueError): the sound or the sample rate is not valid.
         """
         sample_rate = check_rate(sample_rate)
         sound = with_channels(as_float_sound(sound), self.config.channels)
@@ -173,14 +173,14 @@ class AudioTokenizer:
         return np.concatenate(pieces, axis=1)[:, : frames * self.config.hop]
 
     def reconstruct(self, sound, sample_rate: int) -> np.ndarray:
-        """Encode and decode sounds of any length; returns float32 of exactly the shape given, at the rate given.
+        """Encode and decode sounds of any length; return float32 of exactly the shape given, at the rate given.
 
         Stereo through a mono tokenizer comes back as the same sound twice.
         """
         rebuilt = self.decode(self.encode(sound, sample_rate))
         shape = np.shape(sound)
         samples, channels = (shape[0], 1) if len(shape) == 1 else shape[-2:]
-        # A rate's length and back may be off by a sample or two, and the last hop was filled up.
+        # Resampling there and back may change the length by a sample or two, and the last hop was padded.
         rebuilt = resample(with_channels(rebuilt, channels), self.config.sample_rate, sample_rate)[:, :samples]
         return np.pad(rebuilt, ((0, 0), (0, samples - rebuilt.shape[1]), (0, 0))).reshape(shape)
 
@@ -189,7 +189,7 @@ class AudioTokenizer:
         return _silence(self.config, "encoder", whole("batch", batch, least=1))
 
     def encode_chunk(self, sound, state: SoundState) -> tuple[np.ndarray, SoundState]:
-        """Return the codes of the next whole hops of a stream at the tokenizer's rate; any cut gives the same ids."""
+        """Return the codes of the next whole hops of a stream at the tokenizer's rate; chunking does not change ids."""
         sound = with_channels(as_float_sound(sound), self.config.channels)
         if sound.shape[1] % self.config.hop:
             nearest = self.config.hop * max(1, round(sound.shape[1] / self.config.hop))
@@ -205,7 +205,7 @@ class AudioTokenizer:
         return _silence(self.config, "decoder", whole("batch", batch, least=1))
 
     def decode_chunk(self, ids, state: SoundState) -> tuple[np.ndarray, SoundState]:
-        """Return the sound of the next audio frames `int32 [B, F, levels]` of a stream, from one frame at a time."""
+        """Return the sound of the next audio frames `int32 [B, F, levels]` of a stream, one frame or more."""
         sound, state = self.decode_ahead(np.asarray(self._checked(ids), np.int32), state)
         return np.asarray(sound), state
 
@@ -216,13 +216,13 @@ class AudioTokenizer:
         return sound, replace(state, past=past)
 
     def prepare_decoding(self, frames: int, *, batch: int = 1) -> None:
-        """Begin to compile what `decode_ahead` runs for `frames` audio frames at a time."""
+        """Start to compile the program that `decode_ahead` runs for `frames` audio frames at a time."""
         ids = jax.ShapeDtypeStruct((batch, frames, self.config.levels), jnp.int32)
         past = self.init_decode_state(batch=batch).past
         _decode.prepare(self.config, self.params["decoder"], ids, past)
 
     def _encoded(self, sound: np.ndarray, state: SoundState) -> tuple[np.ndarray, SoundState]:
-        """Encode whole hops with one program, which is compiled once for sounds of any length."""
+        """Encode whole hops with one program, which is compiled once for all lengths."""
         past, ids, at_once = state.past, [], ENCODED_AT_ONCE * self.config.hop
         for first in range(0, sound.shape[1], at_once):
             piece = sound[:, first : first + at_once]
@@ -234,7 +234,7 @@ class AudioTokenizer:
 
     def _own(self, part: str) -> dict:
         """Return the parameters of the "encoder" or "decoder"; RequestError where JAX traces them."""
-        # The gradient through whole numbers would be zero without a word.
+        # Codes are integers: a gradient through them would silently be zero.
         untraced("a parameter", *jax.tree.leaves(self.params[part]))
         return self.params[part]
 
@@ -249,9 +249,9 @@ class AudioTokenizer:
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hex digits that name these codes: `identity`, else a hash of the encoder's config and weights.
+        """Sixteen hex digits that identify these codes: `identity`, else a hash of the encoder's config and weights.
 
-        The decoder has no part in it, since it may be trained further on the same codes.
+        The decoder is not hashed, since it may be trained further on the same codes.
         """
         if self.identity is not None:
             return self.identity

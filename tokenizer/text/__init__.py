@@ -1,1 +1,1 @@
-"""What reads words: SentencePiece pieces and frozen text encoders."""
+"""Readers of text: SentencePiece pieces and frozen text encoders."""

@@ -1,4 +1,4 @@
-"""Embeddings of prompts kept on disk by content hash."""
+"""A cache on disk for embeddings of prompts, keyed by content hash."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,10 +11,10 @@ from .encoder import BATCH, Carried, Embeddings, TextEncoder, content_hash
 
 
 class CachedEncoder:
-    """An encoder whose embeddings are kept in `folder`, by the content of the prompt and of the encoder.
+    """An encoder that caches its embeddings in `folder`, keyed by the hashes of the prompt and of the encoder.
 
-    A prompt that was seen before, by whatever process, does not run the encoder. Files are float32 `[n, D]` of the n
-    tokens of one prompt; they appear whole, and one that cannot be read is made anew.
+    A cached prompt does not run the encoder, whichever process computed it. A file is float32 `[n, D]` of the n tokens
+    of one prompt. Files are written atomically, and a file that cannot be read is computed again.
     """
 
     def __init__(self, encoder: TextEncoder, folder: Path):
@@ -52,7 +52,7 @@ class CachedEncoder:
         return self.encoder.count(prompt)
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Return what the encoder returns; only prompts that are not in the folder reach it, each once."""
+        """Return the embeddings; the encoder runs only on prompts that are not in the folder, once for each."""
         found = {prompt: self._read(prompt) for prompt in prompts}
         found.update(self._make([prompt for prompt, rows in found.items() if rows is None]))
         values = np.zeros((len(prompts), self.max_tokens, self.width), np.float32)
@@ -64,12 +64,12 @@ class CachedEncoder:
         return Embeddings(values, mask)
 
     def keep(self, prompts: Iterable[str]) -> None:
-        """Compute those of the prompts that are not in the folder, and reads none that are."""
+        """Compute the prompts that are not in the folder; do not read those that are."""
         for _ in self._make([prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]):
             pass
 
     def _make(self, prompts: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the rows of each prompt, once they are in the folder."""
+        """Yield each prompt with its rows, after they are written to the folder."""
         for first in range(0, len(prompts), BATCH):
             part = prompts[first : first + BATCH]
             made = self.encoder.encode(part)
@@ -78,7 +78,7 @@ class CachedEncoder:
                 yield prompt, values[mask]
 
     def _path(self, prompt: str) -> Path:
-        # A lone surrogate has a name here; that it is no valid prompt is the encoder's to say.
+        # A lone surrogate gets a file name here; the encoder is the one to reject it as an invalid prompt.
         return self.folder / f"{content_hash(prompt.encode(errors='surrogatepass'))}.npy"
 
     def _read(self, prompt: str) -> np.ndarray | None:

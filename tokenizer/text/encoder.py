@@ -1,8 +1,9 @@
-"""The interface of frozen text encoders: prompts to embeddings.
+"""The interface of frozen text encoders, which turn prompts into embeddings.
 
 In: strings. Out: float32 rows of one width with a mask. T5 (`t5.py`) and the Universal Sentence Encoder, lite
 (`sentence_encoder.py`) and multilingual (`multilingual_encoder.py`), have this interface. `text_encoders.py`
-lists the kinds, `cache.py` keeps embeddings on disk. Knows nothing of language models, which see the rows alone.
+lists the kinds, `cache.py` keeps embeddings on disk. Language models see only the rows; this module knows nothing of
+them.
 """
 
 import hashlib
@@ -25,10 +26,10 @@ BATCH = 32
 
 
 class Embeddings(NamedTuple):
-    """What an encoder makes of B prompts.
+    """The embeddings of B prompts.
 
     values: float32 `[B, L, D]`, zero where there is no token.
-    mask: bool `[B, L]`, whether there is one; tokens stand in front.
+    mask: bool `[B, L]`, True where there is a token; tokens come first, padding last.
     """
 
     values: np.ndarray
@@ -36,7 +37,7 @@ class Embeddings(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """What a model folder holds of an encoder.
+    """The parts of an encoder that a model folder stores.
 
     params: its weights, as nested dicts.
     pieces: its vocabulary, a serialised SentencePiece model.
@@ -47,7 +48,7 @@ class Carried(NamedTuple):
 
 
 class TextEncoder(Protocol):
-    """A frozen encoder. The embedding of a prompt depends on nothing but `hash`, `max_tokens` and the prompt."""
+    """A frozen encoder. The embedding of a prompt depends only on `hash`, `max_tokens` and the prompt."""
 
     @property
     def kind(self) -> str:
@@ -56,12 +57,12 @@ class TextEncoder(Protocol):
 
     @property
     def carried(self) -> Carried | None:
-        """What a model folder holds of it; None for an encoder that is larger than the models that read it."""
+        """The parts that a model folder stores; None for an encoder that is larger than the models that read it."""
         ...
 
     @property
     def embeds_sentences(self) -> bool:
-        """Whether row 0 stands for the whole prompt, as a thesaurus needs."""
+        """Whether row 0 is an embedding of the whole prompt, as a thesaurus needs."""
         ...
 
     @property
@@ -76,19 +77,19 @@ class TextEncoder(Protocol):
 
     @property
     def hash(self) -> str:
-        """Hash of weights and vocabulary; weights stored in a smaller number format keep the hash of the original."""
+        """Hash of weights and vocabulary; weights stored in a smaller number format keep the original hash."""
         ...
 
     def words(self, text: str) -> list[str]:
-        """Return the words of a text in small letters, as a scope lists them."""
+        """Return the words of a text in lower case, as a scope lists them."""
         ...
 
     def count(self, prompt: str) -> int:
-        """Return the rows that a prompt takes, perhaps above `max_tokens`; RequestError for invalid Unicode."""
+        """Return the number of rows of a prompt, which may exceed `max_tokens`; RequestError for invalid Unicode."""
         ...
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Return the embeddings; RequestError when a prompt has more than `max_tokens` or is no valid Unicode."""
+        """Return the embeddings; RequestError when a prompt has more than `max_tokens` or is not valid Unicode."""
         ...
 
 
@@ -96,7 +97,7 @@ Text = TextTokenizer | TextEncoder
 
 
 def content_hash(*parts: bytes | Path) -> str:
-    """Return the sha256 in hex of bytes and files, each by its own digest, so that their borders count."""
+    """Return the sha256 in hex of the digests of bytes and files, so that moving a byte between two changes it."""
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
@@ -107,7 +108,7 @@ def content_hash(*parts: bytes | Path) -> str:
 
 
 def padded(batch: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids int32 `[B', L]` and their mask bool `[B', L]`; rows are added up to a power of two to compile less.
+    """Return ids int32 `[B', L]` and their mask bool `[B', L]`; B' is a power of two, to compile fewer programs.
 
     Raises:
         RequestError: a prompt has more than `length` ids.
@@ -126,9 +127,9 @@ def in_batches(
     batch: Sequence[Sequence[int]],
     length: int,
 ) -> Embeddings:
-    """Return what `forward(ids, mask) -> (values, mask)` makes of ids, `BATCH` prompts at a time."""
+    """Run `forward(ids, mask) -> (values, mask)` on ids, `BATCH` prompts at a time."""
     made = []
-    for first in range(0, max(len(batch), 1), BATCH):  # of no prompts too, so that there are shapes
+    for first in range(0, max(len(batch), 1), BATCH):  # also without prompts, to know the shapes
         part = batch[first : first + BATCH]
         made.append([np.asarray(leaf)[: len(part)] for leaf in forward(*padded(part, length))])
     values, masks = (np.concatenate(leaves) for leaves in zip(*made, strict=True))

@@ -1,9 +1,9 @@
 """Universal Sentence Encoder multilingual v3 (arXiv 1907.04307): a small frozen encoder of sentences in 16 languages.
 
-In: prompts. Out: float32 rows of width 512, the sentence's own embedding first and then one row for each of its tokens.
-A table of up to 128,000 unigram pieces, convolutions over 2, 3 and 5 tokens, and a network over their sum: 3.3 M
-parameters beside the table. `load` reads a folder that `convert_multilingual_encoder.py` makes. Pure functions over a
-nested dict, of numpy or of jax. Prompts are read by numpy: milliseconds, where a program to compile is a second.
+In: prompts. Out: float32 rows of width 512: the embedding of the sentence, then one row for each of its tokens. The net
+has a table of up to 128,000 unigram pieces, convolutions over 2, 3 and 5 tokens, and a network over their sum: 3.3 M
+parameters besides the table. `load` reads a folder that `convert_multilingual_encoder.py` makes. Pure functions over a
+nested dict of NumPy or JAX arrays. Prompts are read with NumPy in milliseconds, where compiling takes a second.
 """
 
 import math
@@ -19,10 +19,10 @@ from .universal import Array, UniversalEncoder, affine, layer_norm, read_folder
 MODEL_TYPE = "universal-sentence-encoder-multilingual"
 
 ORDERS = {2: 0, 3: 1, 5: 2}
-"""Tokens of each convolution, and those of them before the one that it stands for."""
+"""Tokens of each convolution, and how many of them come before the token of its output."""
 
 BEGIN, END = 1, 2  # ids around every sentence
-_LONGEST = 256  # a choice of ours: the published net takes any number
+_LONGEST = 256  # reelm's limit; the published net takes any number
 _EPSILON = 1e-12
 
 
@@ -31,7 +31,7 @@ def forward(params: dict, ids: Array, mask: Array) -> tuple[Array, Array]:
 
     Args:
         params: as `convert` writes them.
-        ids: int32 `[B, L]` of pieces, with `BEGIN` and `END`; where `mask` bool `[B, L]` is False there is none.
+        ids: int32 `[B, L]` of pieces, with `BEGIN` and `END`; padding where `mask` bool `[B, L]` is False.
     """
     xp = _library_of(ids)
     known = mask[..., None]
@@ -51,7 +51,7 @@ def forward(params: dict, ids: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def _ngrams(p: dict, x: Array, known: Array, order: int) -> Array:
-    """Return the states `[B, L, H]` of the n-grams around each token; beyond the sentence there are zeros."""
+    """Return the states `[B, L, H]` of the n-grams around each token; the sentence is padded with zeros."""
     for name in ("conv_1", "conv_2"):
         x = x * known
         x = x + affine(_windows(x, order), p[name]).clip(0)
@@ -66,7 +66,7 @@ def _windows(x: Array, order: int) -> Array:
 
 
 def _library_of(x: Array) -> Any:
-    """Return the module whose functions take an array: jax.numpy or numpy."""
+    """Return the module for the functions of an array: jax.numpy or numpy."""
     return jnp if isinstance(x, jax.Array) else np
 
 
@@ -85,12 +85,12 @@ class MultilingualEncoder(UniversalEncoder):
         around = np.pad(ids, ((0, 0), (1, 1)), constant_values=BEGIN)[:, :longest]
         place = np.arange(longest)
         sentence, tokens = forward(self.params, np.where(place == count + 1, END, around), place < count + 2)
-        # One linear layer reads both, so both have values of about 1.
+        # One linear layer reads both kinds of rows, so both are scaled to values of about 1.
         tokens = np.pad(tokens[:, 1:-1], ((0, 0), (0, mask.shape[1] + 2 - longest), (0, 0)))
         rows = np.concatenate([sentence[:, None] * math.sqrt(sentence.shape[-1]), tokens * mask[..., None]], axis=1)
         return rows, np.pad(mask, ((0, 0), (1, 0)), constant_values=True)
 
 
 def load(folder: Path, *, max_tokens: int) -> MultilingualEncoder:
-    """Open what `convert_multilingual_encoder.convert` wrote; see `text_encoders.load`."""
+    """Open a folder of `convert_multilingual_encoder.convert`; see `text_encoders.load`."""
     return MultilingualEncoder(*read_folder(folder), max_tokens=max_tokens)

@@ -1,8 +1,8 @@
-"""Words to ids: SentencePiece (arXiv 1808.06226), trained on the captions of a data set.
+"""Convert text to ids with SentencePiece (arXiv 1808.06226), trained on the captions of a data set.
 
-In: a string. Out: a list of ids from 0. Case and width of letters do not matter (NFKC, folded), and Han characters are
-set apart, so that pieces are learned of words and not of clauses. What the captions never held falls back to bytes, so
-any text has ids. Text never spells a control token: pieces only stand for text.
+In: a string. Out: a list of ids from 0. Case and width of letters do not matter (NFKC, case folded). Han characters are
+separated by spaces, so that pieces are words and not clauses. Characters that are not in the captions fall back to
+bytes, so any text has ids. Text is never read as a control token: pieces are only text.
 """
 
 import io
@@ -17,7 +17,7 @@ from reelm.errors import RequestError
 
 from .words import normalised, set_apart, words_of
 
-# Marks of Chinese, each of which holds the space behind it.
+# Chinese punctuation marks; their glyph includes the space after them.
 _MARKS = str.maketrans({mark: f"{narrow} " for mark, narrow in zip("，。、；：！？", ",.,;:!?", strict=True)})
 
 
@@ -31,18 +31,18 @@ class TextTokenizer:
     def train(cls, captions: Iterable[str], vocabulary: int = 512) -> "TextTokenizer":
         """Train a model of at most `vocabulary` pieces, 256 of them bytes; the same captions give the same model.
 
-        RequestError when bytes and letters alone are more than that.
+        Raises RequestError when the bytes and letters are already more than that.
         """
         out = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=map(_folded, captions),
                 model_writer=out,
-                model_type="bpe",  # every word of a small vocabulary becomes one piece; unigram would cut them up
+                model_type="bpe",  # with few distinct words, each becomes one piece; unigram would split them
                 vocab_size=vocabulary,
                 hard_vocab_limit=False,
                 byte_fallback=True,
-                normalization_rule_name="identity",  # `encode` does it; the table would be most of the model's bytes
+                normalization_rule_name="identity",  # `encode` normalises; the table would be most of the bytes
                 num_threads=1,
                 minloglevel=2,
                 bos_id=-1,
@@ -78,6 +78,6 @@ class TextTokenizer:
 
 
 def _folded(text: str) -> str:
-    """Return the text without differences of case and width, with spaces between words and Han characters."""
+    """Fold case and width of the text, and put spaces between words and Han characters."""
     folded = unicodedata.normalize("NFKC", normalised(text.translate(_MARKS)).casefold())
     return set_apart(folded)

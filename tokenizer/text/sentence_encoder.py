@@ -1,8 +1,8 @@
 """Universal Sentence Encoder lite (arXiv 1803.11175): a small frozen encoder of English sentences.
 
-In: prompts. Out: float32 rows of width 512, the sentence's own embedding first and then one row for each of its tokens.
-Two pre-norm transformer layers and a table of 8,000 unigram pieces, 7.0 M parameters in all. `load` reads a folder that
-`convert_sentence_encoder.py` makes. Pure functions over a nested dict.
+In: prompts. Out: float32 rows of width 512: the embedding of the sentence, then one row for each of its tokens. The net
+has two pre-norm transformer layers and a table of 8,000 unigram pieces, 7.0 M parameters in all. `load` reads a folder
+that `convert_sentence_encoder.py` makes. Pure functions over a nested dict.
 """
 
 import math
@@ -17,7 +17,7 @@ from .universal import UniversalEncoder, affine, layer_norm, read_folder
 MODEL_TYPE = "universal-sentence-encoder-lite"
 
 _HEADS = 4
-_LONGEST = 128  # pieces of a text that the published graph reads; it drops what follows
+_LONGEST = 128  # the published graph reads this many pieces of a text and drops the rest
 _EPSILON = 1e-6
 _MASKED = -1e9
 
@@ -27,10 +27,10 @@ def forward(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, j
 
     Args:
         params: as `convert` writes them.
-        ids: int32 `[B, L]` of pieces; where `mask` bool `[B, L]` is False there is none.
+        ids: int32 `[B, L]` of pieces; padding where `mask` bool `[B, L]` is False.
     """
     x = params["embedding"][ids]
-    # The published graph adds its positions to a copy of the embeddings, and then both.
+    # The published graph adds the positions to a copy of the embeddings, and then adds embeddings and copy.
     x = 2 * x + _positions(*x.shape[1:])
     for name in ("layer_0", "layer_1"):
         p = params[name]
@@ -75,12 +75,12 @@ class SentenceEncoder(UniversalEncoder):
 @jax.jit
 def _embed(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
     sentence, tokens = forward(params, ids, mask)
-    # One linear layer reads both, so both have values of about 1.
+    # One linear layer reads both kinds of rows, so both are scaled to values of about 1.
     rows = jnp.concatenate([sentence[:, None] * math.sqrt(sentence.shape[-1]), tokens], axis=1)
     mask = jnp.pad(mask, ((0, 0), (1, 0)), constant_values=True)
     return jnp.where(mask[..., None], rows, 0), mask
 
 
 def load(folder: Path, *, max_tokens: int) -> SentenceEncoder:
-    """Open what `convert_sentence_encoder.convert` wrote; see `text_encoders.load`."""
+    """Open a folder of `convert_sentence_encoder.convert`; see `text_encoders.load`."""
     return SentenceEncoder(*read_folder(folder), max_tokens=max_tokens)

@@ -1,7 +1,8 @@
-"""Traditional Chinese characters as simplified ones, one by one.
+"""Replace traditional Chinese characters by simplified ones, one by one.
 
-In: words. Out: the same words. `simplified.txt` has two lines, the characters and what each becomes: the likeliest one
-of TSCharacters of OpenCC (github.com/BYVoid/OpenCC, Apache-2.0). What depends on the word beside it is not known here.
+In: words. Out: the same words in simplified characters. `simplified.txt` has two lines, the characters and their
+replacements: the first choice in TSCharacters of OpenCC (github.com/BYVoid/OpenCC, Apache-2.0). Replacements that
+depend on neighbouring characters are not supported.
 """
 
 from functools import cache
@@ -9,7 +10,7 @@ from pathlib import Path
 
 
 def simplified(words: str) -> str:
-    """Return words whose traditional characters are replaced by simplified ones; Japanese changes with them."""
+    """Replace the traditional characters of words by simplified ones; this changes Japanese words too."""
     return words.translate(_table())
 
 

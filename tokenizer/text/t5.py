@@ -1,8 +1,9 @@
-"""The encoder of T5 v1.1 (arXiv 1910.10683; gated GELU as in arXiv 2002.05202), frozen.
+"""The frozen encoder of T5 v1.1 (arXiv 1910.10683; gated GELU as in arXiv 2002.05202).
 
-In: prompts. Out: the last hidden state, float32, one row a SentencePiece token and one for the end. Any size whose
-published checkpoint lies in a folder (`config.json`, safetensors in one file or several, `spiece.model`); decoders in
-it are not read. Pure functions over a nested dict whose layers are stacked, so that one layer is compiled for all.
+In: prompts. Out: the last hidden state, float32, one row for each SentencePiece token and one for the end. It opens the
+folder of a published checkpoint of any size (`config.json`, safetensors in one file or several, `spiece.model`) and
+does not read the decoder. Pure functions over a nested dict whose layers are stacked, so that one layer is compiled for
+all.
 """
 
 import math
@@ -25,13 +26,13 @@ from .encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from .words import normalised, words_of
 
 MODEL_TYPE = "t5"
-_END = 1  # the id of </s>, which T5 puts behind every text
+_END = 1  # the id of </s>, which T5 puts after every text
 _MASKED = -1e9
 
 
 @dataclass(frozen=True, kw_only=True)
 class T5Config:
-    """Sizes of an encoder, by the names of the published config.json."""
+    """Sizes of an encoder, named as in the published config.json."""
 
     vocab_size: int
     d_model: int
@@ -50,7 +51,7 @@ class T5Config:
 
     @classmethod
     def of(cls, published: dict[str, Any], where: str) -> "T5Config":
-        """Return the config in the file `where`, a published one; RequestError for another kind of T5 than v1.1."""
+        """Return the config in the published file `where`; RequestError if it is not T5 v1.1."""
         if published.get("feed_forward_proj") != "gated-gelu":
             raise RequestError(
                 f"this T5 has feed_forward_proj {shown(published.get('feed_forward_proj'))}; T5 v1.1 has 'gated-gelu'"
@@ -60,7 +61,7 @@ class T5Config:
 
 
 def forward(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> jax.Array:
-    """Return the last hidden state `[B, L, D]` of ids int32 `[B, L]`; `mask` bool `[B, L]` is False where none is.
+    """Return the last hidden state `[B, L, D]` of ids int32 `[B, L]`; `mask` bool `[B, L]` is False for padding.
 
     params: {"embedding" `[V, D]`, "relative_bias" `[buckets, N]`, "norm" `[D]`, "layers": each leaf stacked}.
     """
@@ -80,7 +81,7 @@ def forward(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> 
 
 
 def _attention(p: dict, x: jax.Array, bias: jax.Array, heads: int) -> jax.Array:
-    """Apply self-attention without a scale of its logits, which T5 has in its initialisation."""
+    """Apply self-attention without scaling the logits: T5 has that scale in its initialisation."""
     q, k, v = (jnp.reshape(x @ p[name], (*x.shape[:2], heads, -1)) for name in "qkv")
     weights = jax.nn.softmax(jnp.einsum("blnk,bmnk->bnlm", q, k) + bias, axis=-1)
     return jnp.einsum("bnlm,bmnk->blnk", weights, v).reshape(*x.shape[:2], -1) @ p["o"]
@@ -91,7 +92,7 @@ def _rms_norm(x: jax.Array, scale: jax.Array, *, epsilon: float) -> jax.Array:
 
 
 def _buckets(length: int, buckets: int, furthest: int) -> np.ndarray:
-    """Return the bucket int `[L, L]` of each (query, key): half for each side, one a distance at first, then by log."""
+    """Return the bucket int `[L, L]` of each (query, key): half per side, single distances first, then logarithmic."""
     distance = np.arange(length)[None] - np.arange(length)[:, None]
     half = buckets // 2
     exact = half // 2
@@ -103,7 +104,7 @@ def _buckets(length: int, buckets: int, furthest: int) -> np.ndarray:
 
 
 class T5Encoder:
-    """T5 as a `TextEncoder`. Weights are read when a prompt first needs them."""
+    """T5 as a `TextEncoder`. The weights are read for the first prompt."""
 
     kind, carried, embeds_sentences = MODEL_TYPE, None, False
 
@@ -112,7 +113,7 @@ class T5Encoder:
         self.config = T5Config.of(read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
         self._vocabulary = folder / "spiece.model"
         if not self._vocabulary.is_file():
-            raise RequestError(f"{folder} has no spiece.model; fetch it from where the weights are from")
+            raise RequestError(f"{folder} has no spiece.model; fetch it from the source of the weights")
         self._processor = sentencepiece.SentencePieceProcessor(model_file=str(self._vocabulary))
         self._weights = Checkpoint(folder)
 
@@ -138,7 +139,7 @@ class T5Encoder:
         return len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
-        """Return the ids of a prompt's pieces and of its end."""
+        """Return the ids of a prompt's pieces and of the end."""
         return [*self._processor.encode(normalised(prompt)), _END]
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
@@ -162,7 +163,7 @@ def read_params(config: T5Config, weights: Checkpoint) -> dict:
 
     def read(name: str) -> np.ndarray:
         if name not in weights:
-            raise RequestError(f"{weights.folder} has no tensor {name}; it holds no whole T5 encoder")
+            raise RequestError(f"{weights.folder} has no tensor {name}; its T5 encoder is not complete")
         return weights.read(name).astype(np.float32)
 
     def stacked(name: str, *, transposed: bool = True) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Make a SentencePiece model from a published list of unigram pieces (arXiv 1804.10959).
+"""Build a SentencePiece model from a published list of unigram pieces (arXiv 1804.10959).
 
-In: pieces with their log-probabilities, in the order of their ids. Out: the bytes of a model that SentencePiece itself
-segments with. Text is normalised by NFKC, and case stays.
+In: pieces with their log-probabilities, in the order of their ids. Out: the bytes of a model that SentencePiece can
+load. Text is normalised by NFKC; case is kept.
 """
 
 import io
@@ -12,12 +12,12 @@ import sentencepiece
 
 
 def unigram_model(pieces: Sequence[tuple[str, float]], *, reserved: int) -> bytes:
-    """Return the model: piece 0 is the unknown one, and the others of the first `reserved` are never found in text.
+    """Return the model. Piece 0 is the unknown piece; the rest of the first `reserved` pieces never match text.
 
-    Of pieces that are listed twice the last is meant; the others keep their ids and are never found either.
+    If a piece is listed twice, the last entry counts; the others keep their ids and never match.
     """
-    # SentencePiece trains models and reads them; to make one of given pieces is left to its schema, which needs
-    # protobuf: a dependency of TFDS, and of nobody who only reads.
+    # SentencePiece can only train and read models. To build one from pieces takes its schema, which needs protobuf: a
+    # dependency of TFDS, which is not needed to read models.
     from sentencepiece import sentencepiece_model_pb2
 
     proto: Any = sentencepiece_model_pb2.ModelProto  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)
@@ -41,7 +41,7 @@ def unigram_model(pieces: Sequence[tuple[str, float]], *, reserved: int) -> byte
 
 
 def _any_model() -> bytes:
-    """Return any unigram model with the NFKC normaliser, whose tables SentencePiece gives out in no other way."""
+    """Train a dummy unigram model, because that is the only way to get SentencePiece's tables for NFKC."""
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["a b c d e"] * 4),

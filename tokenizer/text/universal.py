@@ -1,6 +1,6 @@
-"""What both Universal Sentence Encoders share: how prompts become rows, their affine layers, and their folders.
+"""The code that both Universal Sentence Encoders share: prompts to rows, affine layers, reading folders.
 
-In: prompts. Out: float32 rows, the sentence's own embedding first and then one row for each of its tokens. The nets are
+In: prompts. Out: float32 rows: the embedding of the sentence, then one row for each of its tokens. The nets are
 in `sentence_encoder.py` and `multilingual_encoder.py`.
 """
 
@@ -20,15 +20,15 @@ from reelm.storage.tensors import nested
 from .encoder import Carried, Embeddings, content_hash, in_batches
 from .words import normalised, words_of
 
-Array = Any  # of numpy or of jax
+Array = Any  # of NumPy or JAX
 WEIGHTS_FILE, TEXT_FILE = "model.safetensors", "text.model"
 
 
 class UniversalEncoder(abc.ABC):
-    """A `TextEncoder` of sentences: row 0 is the sentence, of the size of a token's row; its tokens follow.
+    """A `TextEncoder` of sentences. Row 0 embeds the sentence, scaled as the rows of tokens, which follow.
 
     Attributes:
-        kind: of the encoder.
+        kind: of the encoder, as in `text_encoders.KINDS`.
         longest: most rows of a prompt.
         params: of the net.
         text: the vocabulary, as SentencePiece stores it.
@@ -47,11 +47,11 @@ class UniversalEncoder(abc.ABC):
     @property
     @abc.abstractmethod
     def width(self) -> int:
-        """Numbers in a row."""
+        """Number of values in a row."""
 
     @abc.abstractmethod
     def embed(self, ids: np.ndarray, mask: np.ndarray) -> tuple[Array, Array]:
-        """Return rows `[B, 1 + L, width]` of pieces int32 `[B, L]`, and which of them there are, bool `[B, 1 + L]`."""
+        """Return rows `[B, 1 + L, width]` of pieces int32 `[B, L]`, and their mask bool `[B, 1 + L]`."""
 
     @property
     def carried(self) -> Carried:
@@ -81,11 +81,11 @@ def layer_norm(x: Array, p: dict, epsilon: float) -> Array:
 
 
 def read_folder(folder: Path) -> tuple[dict, bytes, str]:
-    """Return (parameters, vocabulary, hash) of a folder that a conversion wrote; RequestError unless it is whole."""
+    """Return (parameters, vocabulary, hash) of a converted folder; RequestError when it is not complete."""
     files = folder / WEIGHTS_FILE, folder / TEXT_FILE
     try:
         params = nested(load_file(files[0]))
         text = files[1].read_bytes()
     except (OSError, SafetensorError) as error:
-        raise RequestError(f"{folder} is no whole text encoder ({error}); convert it again") from error
+        raise RequestError(f"{folder} is not a complete text encoder ({error}); convert it again") from error
     return params, text, content_hash(*files)

@@ -1,8 +1,8 @@
-"""The words of a text in any script.
+"""Split a text in any script into words.
 
-In: a string. Out: the one form of it that models read, its Han characters set apart, its words. Chinese puts no spaces
-between words, so that a whole clause would count as one: each Han character counts as a word. What reads another
-script has `words` of its own; see `TextEncoder`.
+In: a string. Out: its normalised form, the same with Han characters separated, or its words. Chinese has no spaces
+between words, so a whole clause would count as one word: each Han character counts as a word instead. An encoder for
+another script has its own `words`; see `TextEncoder`.
 """
 
 import re
@@ -11,16 +11,17 @@ import unicodedata
 from reelm.errors import RequestError
 
 _WORD = re.compile(r"[^\W_]+")
-# Script=Han of Unicode 16 in the blocks that NFKC leaves, with the marks that repeat a character or write zero.
+# Script=Han of Unicode 16 in the blocks that NFKC keeps, with the marks that repeat a character or mean zero.
 _HAN = r"[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af]"
 _BEFORE_HAN = re.compile(f"(?={_HAN})")
 _BEHIND_HAN = re.compile(rf"(?<={_HAN})(?=[^\W_])")
 
 
 def normalised(text: str) -> str:
-    """Return the text as all models read it; RequestError when it is not valid Unicode.
+    """Return the normalised text, as all models read it; RequestError when it is not valid Unicode.
 
-    Letters, digits and punctuation have one width (NFKC). Control characters count as spaces, and spaces are single.
+    NFKC gives letters, digits and punctuation one width. Control characters become spaces, and repeated spaces are
+    joined.
     """
     try:
         text.encode()
@@ -31,15 +32,15 @@ def normalised(text: str) -> str:
 
 
 def set_apart(text: str) -> str:
-    """Return the text with a space in front of each Han character, and behind it where a letter or a digit follows."""
+    """Put a space before each Han character, and after it where a letter or a digit follows."""
     return " ".join(_BEHIND_HAN.sub(" ", _BEFORE_HAN.sub(" ", text)).split())
 
 
 def is_han(letter: str) -> bool:
-    """Whether a letter is a Han character."""
+    """Return whether a letter is a Han character."""
     return re.match(_HAN, letter) is not None
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text in small letters; RequestError as `normalised` raises it."""
+    """Return the words of a text in lower case; RequestError when it is not valid Unicode."""
     return _WORD.findall(set_apart(normalised(text)).lower())

@@ -1,1 +1,1 @@
-"""The upscaler: frames twice as high and twice as wide, with the detail that a small picture hints at."""
+"""The upscaler: doubles the height and width of frames and adds likely detail."""

@@ -1,9 +1,9 @@
-"""The net of an upscaler, in floats and differentiable. Knows nothing of tiles, of files and of training.
+"""The differentiable net of an upscaler. It knows nothing of tiles, files or training.
 
 Convolutions without padding over cells of 2 x 2 pixels add detail to bicubic interpolation. Blocks have no norm (EDSR,
 arXiv 1707.02921), output is sub-pixel (arXiv 1609.05158). The last layer begins at zero, so a fresh net is bicubic
-interpolation. What a pixel becomes depends on the pixels around it and in `past` frames before it alone: so
-clips in tiles, in pieces or in batches are the same clips.
+interpolation. An output pixel depends only on the pixels around it, in the present frame and in `past` frames before.
+So tiles, pieces and batches give the same pixels as whole clips.
 """
 
 import flax.linen as nn
@@ -13,15 +13,15 @@ from jax.typing import DTypeLike
 
 from .config import UpscalerConfig
 
-CUBIC = 4  # pixels around a tile that bicubic interpolation may read, and two of its own
+CUBIC = 4  # pixels around a tile that `bicubic` needs; interpolation reads two of them
 
 _CELL = 2  # pixels
 
 
 class UpscalerNet(nn.Module):
-    """Frames float `[B, past + 1, H + 2 halo, W + 2 halo, 3]` in [-1, 1] to the last one, `[B, 2H, 2W, 3]`.
+    """Enlarges the last of frames float `[B, past + 1, H + 2 halo, W + 2 halo, 3]` in [-1, 1] to `[B, 2H, 2W, 3]`.
 
-    H and W are even. Values may lie a little outside of [-1, 1].
+    H and W are even. Output values may be slightly outside of [-1, 1].
     """
 
     config: UpscalerConfig
@@ -46,7 +46,7 @@ class UpscalerNet(nn.Module):
 
 
 def bicubic(pictures: jax.Array) -> jax.Array:
-    """Return pictures `[B, H, W, 3]` twice as large, `[B, 2 (H - 8), 2 (W - 8), 3]`: 4 pixels around are read alone."""
+    """Enlarge pictures `[B, H, W, 3]` to `[B, 2 (H - 8), 2 (W - 8), 3]`: 4 pixels at each border are only read."""
     batch, height, width, channels = pictures.shape
     doubled = jax.image.resize(pictures, (batch, 2 * height, 2 * width, channels), "cubic", antialias=False)
     return doubled[:, 2 * CUBIC : -2 * CUBIC, 2 * CUBIC : -2 * CUBIC]

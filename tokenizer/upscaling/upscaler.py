@@ -1,9 +1,9 @@
-"""The upscaler: clips two or four times as large, whole or as they come.
+"""The upscaler: enlarges clips two or four times, whole or frame by frame.
 
-In: frames uint8 `[T, H, W, 3]`. Out: frames uint8 `[T, 2H, 2W, 3]`. A frame is cut into tiles with as many pixels
-around as the net sees, so tiles leave no seams, and memory depends neither on the length of a clip nor much on its
-size. All tiles of a clip have one size: one program is compiled for it. Knows nothing of language models, files or
-training.
+In: frames uint8 `[T, H, W, 3]`. Out: frames uint8 `[T, 2H, 2W, 3]`. A frame is cut into tiles together with the pixels
+that the net sees around them, so tiles leave no seams. Memory does not depend on the length of a clip, and only little
+on its size. All tiles of a clip have one size, so only one program is compiled. This module knows nothing of language
+models, files or training.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ from .tiles import Grid
 
 @program(static=("config", "tile"))
 def _enlarge(config: UpscalerConfig, params: dict, frames: jax.Array, tile: tuple[int, int]) -> jax.Array:
-    """Return tiles uint8 `[n, 2h, 2w, 3]` of frames uint8 `[B, past + 1, H, W, 3]`, whose sides hold whole tiles."""
+    """Return tiles uint8 `[n, 2h, 2w, 3]` of frames uint8 `[B, past + 1, H, W, 3]`, which are padded to whole tiles."""
     from .net import UpscalerNet
 
     height, width = tile
@@ -44,7 +44,7 @@ def _enlarge(config: UpscalerConfig, params: dict, frames: jax.Array, tile: tupl
 
 @dataclass(frozen=True)
 class UpscaleState:
-    """What a stream remembers: for each doubling the newest frames of what it enlarges, uint8 `[B, n, H, W, 3]`."""
+    """The state of a stream: for each doubling the newest input frames, uint8 `[B, n, H, W, 3]`."""
 
     past: tuple[np.ndarray | None, ...]
 
@@ -60,7 +60,7 @@ class Upscaler:
         """Return a clip uint8 `[T, H, W, 3]`, or clips `[B, T, H, W, 3]`, with both sides `scale` times as long.
 
         Raises:
-            RequestError: another shape or type, or a scale that is not one of `SCALES`.
+            RequestError: the shape or the type is wrong, or the scale is not one of `SCALES`.
         """
         frames, _ = self.upscale_chunk(video, self.init_state(scale))
         return frames
@@ -70,7 +70,7 @@ class Upscaler:
         return UpscaleState((None,) * doublings(scale))
 
     def upscale_chunk(self, video: np.ndarray, state: UpscaleState) -> tuple[np.ndarray, UpscaleState]:
-        """Return the next frames of a stream, of any number, enlarged; any cut gives the same frames."""
+        """Enlarge the next frames of a stream, any number of them; chunking does not change the result."""
         video = array("a video", video)
         if video.ndim not in (4, 5) or video.shape[-1] != 3 or 0 in video.shape or video.dtype != np.uint8:
             raise RequestError(
@@ -83,14 +83,14 @@ class Upscaler:
         return (frames if video.ndim == 5 else frames[0]), UpscaleState(tuple(kept))
 
     def upscale_stream(self, frames: Iterable[np.ndarray], scale: int = 2) -> Iterator[np.ndarray]:
-        """Yield frames uint8 `[H, W, 3]` of one size enlarged, one by one."""
+        """Yield enlarged frames one by one, from frames uint8 `[H, W, 3]` of one size."""
         state = self.init_state(scale)
         for frame in frames:
             made, state = self.upscale_chunk(frame[None], state)
             yield made[0]
 
     def prepare(self, *, batch: int = 1, height: int, width: int, scale: int = 2) -> None:
-        """Begin to compile what `upscale_chunk` runs for clips of this size in pixels."""
+        """Start to compile the programs that `upscale_chunk` runs for clips of this size in pixels."""
         for _ in range(doublings(scale)):
             grid = Grid.of(height, width)
             shape = (batch, self.config.past + 1, *grid.size(self.config.halo), 3)
@@ -98,10 +98,10 @@ class Upscaler:
             height, width = 2 * height, 2 * width
 
     def _double(self, video: np.ndarray, past: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return clips twice as large, and the frames that the next ones are seen with; `past` is None at first."""
+        """Return clips twice as large, and the past frames for the next call; `past` is None for the first."""
         count = self.config.past
         batch, length, height, width, _ = video.shape
-        # Before the first frame stands that frame: nothing moved.
+        # The past of the first frame is the first frame itself, as if nothing moved.
         past = np.repeat(video[:, :1], count, axis=1) if past is None else past
         seen = np.concatenate([past, video], axis=1)
         grid = Grid.of(height, width)

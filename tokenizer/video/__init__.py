@@ -1,1 +1,1 @@
-"""The video tokenizer: frames to codes and back."""
+"""The video tokenizer: encodes frames to codes and decodes codes to frames."""

@@ -1,8 +1,7 @@
-"""The configuration of a video tokenizer, and what follows from it: strides, valid shapes, memory, the nets.
+"""The configuration of a video tokenizer, and what is derived from it: strides, valid shapes, memory, the nets.
 
-Plain Python: a net, and JAX with it, is imported when it is made.
-A configuration whose values do not fit together raises RequestError when it is made. `ClipShapes` is what the families
-of tokenizers have in common, whatever their nets are.
+Plain Python: the methods that build a net import it, and JAX, when they are called. A configuration whose values do not
+fit together raises RequestError when it is made. `ClipShapes` is the base class that all families of tokenizers share.
 """
 
 import math
@@ -22,17 +21,17 @@ if TYPE_CHECKING:
     from .decoder import Decoder
     from .encoder import Encoder
 
-_MOST_CLASS_BITS = 12  # every patch is tried in each class
+_MOST_CLASS_BITS = 12  # the encoder tries every class for each patch, so more would be slow
 
 
 class ClipShapes(ABC):
-    """The base of the configurations: a family says its strides, and what its nets take of memory.
+    """The base of the configurations. A family defines its strides and the memory that its nets need.
 
     A clip of 1 + k strides in time makes 1 + k latent frames.
     """
 
     chunk = 4
-    """Latent frames that long clips go through the nets at a time, after a first chunk of one more."""
+    """Latent frames of a chunk in which long clips go through the nets. The first chunk has one more."""
 
     @property
     @abstractmethod
@@ -53,18 +52,18 @@ class ClipShapes(ABC):
         """Estimate the bytes that decoding such clips at once takes beside the parameters."""
 
     def latent_frames(self, frames: int) -> int:
-        """Return the number of latent frames of a clip of `frames` frames, its end filled up to 1 + k `time_stride`."""
+        """Return the number of latent frames of a clip of `frames` frames, which is padded to 1 + k `time_stride`."""
         return 1 + -(-(frames - 1) // self.time_stride)
 
     def frames_of(self, latent_frames: int) -> int:
-        """Return the number of frames of so many whole latent frames."""
+        """Return the number of frames of this many latent frames."""
         return 1 + self.time_stride * (latent_frames - 1)
 
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
         """Return the latent shape (t, h, w) of a clip.
 
         Raises:
-            RequestError: the tokenizer takes no clip of this shape; the message names the nearest one that it takes.
+            RequestError: the shape does not fit the strides; the message names the nearest one that fits.
         """
         time, space = self.time_stride, self.space_stride
         if frames < 1 or (frames - 1) % time or height < 1 or width < 1 or height % space or width % space:
@@ -76,7 +75,7 @@ class ClipShapes(ABC):
         return 1 + (frames - 1) // time, height // space, width // space
 
     def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
-        """Return the estimates for a clip of this shape in float32, as lines for a person."""
+        """Return memory estimates for a clip of this shape in float32, as text to print."""
         sizes = {
             "encode": self.encode_bytes(1, frames, height, width),
             "decode": self.decode_bytes(1, frames, height, width),
@@ -89,19 +88,19 @@ class ClipShapes(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTokenizerConfig(ClipShapes):
-    """Sizes of the nets. Stages run from fine to coarse; patch and strides make the stride, 4 x 8 x 8 by default."""
+    """Sizes of the nets. Stages run from fine to coarse. Patch times strides is the stride, 4 x 8 x 8 by default."""
 
     bits: int = 18
     """Sign bits of a code, 1 to 60."""
     quantizer: Quantizer = "lfq"
-    """Quantizer of the latents: "lfq", "bsq", which projects them to a sphere first, or "fsq", which rounds each to a
-    few levels and needs no loss of its own."""
+    """Quantizer of the latents: "lfq", "bsq", which first projects them to a sphere, or "fsq", which rounds each to a
+    few levels and needs no extra loss."""
     fsq_levels: tuple[int, ...] = ()
-    """Levels of each latent of the quantizer "fsq", powers of two whose bits add up to `bits`. Default: 8 or fewer."""
+    """Levels of each latent for the quantizer "fsq", powers of two whose bits add up to `bits`. Default: 8 or fewer."""
     patch: tuple[int, int, int] = (4, 8, 8)
     """Frames, rows and columns folded into channels before the first convolution and after the last."""
     encoder_channels: tuple[int, ...] = (128,)
-    """Channels of each encoder stage. With `levels` there may be no stages, of encoder and decoder."""
+    """Channels of each encoder stage. With `levels`, encoder and decoder may have no stages."""
     decoder_channels: tuple[int, ...] = (128,)
     """Channels of each decoder stage."""
     strides: tuple[tuple[int, int], ...] = ()
@@ -111,30 +110,30 @@ class VideoTokenizerConfig(ClipShapes):
     decoder_blocks: int = 4
     """Residual blocks of a decoder stage."""
     encoder_kernel: tuple[int, int, int] = (3, 3, 3)
-    """Taps of the encoder's convolutions: time, rows, columns. With one time tap the same motion has the same code
-    wherever it happens, which a language model learns sooner."""
+    """Taps of the encoder's convolutions: time, rows, columns. With one time tap the same motion has the same code at
+    any time, which a language model learns sooner."""
     decoder_kernel: tuple[int, int, int] = (3, 3, 3)
     """Taps of the decoder's convolutions: time, rows, columns."""
     decoder_scale: int = 1
-    """Times that clips are as high and wide as what the nets encode. From 2 on the encoder sees means of squares of so
-    many pixels, and the decoder has one stage more, the finest, which draws what lies between: the same codes, larger
-    pictures."""
+    """Factor by which clips are higher and wider than what the encoder sees. From 2 on the encoder sees the means of
+    squares of this side in pixels. The decoder has one more stage, the finest, which draws the detail: same codes,
+    larger pictures."""
     decoder_split: int = 1
-    """Parts, along rows and along columns, of a patch that the decoder draws each by itself. From 2 on it has one stage
-    more, the finest, with a place for each part."""
+    """Parts, along rows and along columns, into which the decoder splits a patch to draw them separately. From 2 on it
+    has one more stage, the finest, with a position for each part."""
     decoder_seam: float = 0.14
-    """Share of a step between two patches that deblocking takes off from either side, behind a transform. Least squares
-    alone leaves those steps half too large."""
+    """Fraction of the step between two patches that deblocking removes on either side, after a transform. With only
+    least squares those steps stay half too large."""
     decoder_finish: int = 0
-    """Channels of the convolutions over pixels that fit patches together once they are drawn. 0 for none."""
+    """Channels of the convolutions over pixels that smooth the joins of drawn patches. 0 for none."""
     background: float = -1.0
-    """Value in [-1, 1] of the constant picture that an untrained decoder paints; 0 behind a transform."""
+    """Value in [-1, 1] of the constant picture that an untrained decoder draws; 0 with a transform."""
     levels: Levels = ()
-    """Bits of the coefficients of a transform, which nets may retouch: a row for each group of classes. What the rows
-    leave of `bits` names the class. Before a first frame stand copies of it. Default: nets alone."""
+    """Bits of the coefficients of a transform, whose frames the nets may correct: a row for each group of classes. The
+    rest of `bits` is the class. The first frame is padded with copies of itself. Default: only nets, no transform."""
 
     def __post_init__(self):
-        # Lists come from JSON; a config must hash.
+        # JSON gives lists, and a config must be hashable.
         for name in ("patch", "encoder_channels", "decoder_channels", "encoder_kernel", "decoder_kernel", "fsq_levels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("strides", "levels"):
@@ -178,7 +177,7 @@ class VideoTokenizerConfig(ClipShapes):
             raise RequestError(f"the quantizer is {' or '.join(get_args(Quantizer))}, not {self.quantizer!r}")
         CodeSpec(bits=self.bits)
         if self.fsq_levels and self.quantizer != "fsq":
-            raise RequestError(f"fsq_levels are of the quantizer fsq, not of {self.quantizer}")
+            raise RequestError(f"fsq_levels need the quantizer fsq, not {self.quantizer}")
         if self.fsq_levels:
             check_fsq_levels(self.fsq_levels)
             if (found := sum(fsq_bits(self.fsq_levels))) != self.bits:
@@ -201,17 +200,17 @@ class VideoTokenizerConfig(ClipShapes):
 
     @property
     def code(self) -> CodeSpec:
-        """The code of one position of a latent frame."""
+        """The shape of the code of one position of a latent frame."""
         return CodeSpec(bits=self.bits)
 
     @property
     def scalars(self) -> tuple[int, ...]:
-        """Levels of each latent; () for the quantizers that take signs."""
+        """Levels of each latent; () for the quantizers that use signs."""
         return self.fsq_levels or fsq_levels(self.bits) if self.quantizer == "fsq" else ()
 
     @property
     def code_fields(self) -> dict[str, Any]:
-        """The fields that shape codes, by name; those that came later only where they say something."""
+        """The fields that affect codes, by name; `levels` and `fsq_levels` only where set, which keeps old hashes."""
         kept = {name: v for name, v in asdict(self).items() if not name.startswith(("decoder", "quantizer"))}
         kept |= {"fsq_levels": self.scalars}
         return {name: v for name, v in kept.items() if v or name not in ("levels", "fsq_levels")}
@@ -228,24 +227,24 @@ class VideoTokenizerConfig(ClipShapes):
 
     @property
     def decoder_strides(self) -> tuple[tuple[int, int], ...]:
-        """Strides between the decoder's stages: those of the encoder, and before them that of the finest stage."""
+        """Strides between the decoder's stages: that of the finest stage, if any, then those of the encoder."""
         finer = self.decoder_scale * self.decoder_split
         return ((1, finer), *self.strides) if finer > 1 else self.strides
 
     @property
     def decoder_patch(self) -> tuple[int, int, int]:
-        """Frames, rows and columns of pixels that the decoder draws at a place of its finest stage."""
+        """Frames, rows and columns of pixels that the decoder draws at a position of its finest stage."""
         return self.patch[0], self.patch[1] // self.decoder_split, self.patch[2] // self.decoder_split
 
     @property
     def whole_patch(self) -> tuple[int, int, int]:
-        """Frames, rows and columns of pixels behind a code."""
+        """Frames, rows and columns of pixels that a code represents."""
         time, space = (math.prod(stride[axis] for stride in self.decoder_strides) for axis in range(2))
         rows, columns = self.decoder_patch[1:]
         return self.decoder_patch[0] * time, rows * space, columns * space
 
     def encoder(self, dtype: "DTypeLike | None" = None) -> "Encoder":
-        """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
+        """Return the encoder net, which computes in `dtype`; None means float32."""
         from .encoder import Encoder
 
         kernel, blocks = self.encoder_kernel, self.encoder_blocks
@@ -264,7 +263,7 @@ class VideoTokenizerConfig(ClipShapes):
         )
 
     def decoder(self, dtype: "DTypeLike | None" = None) -> "Decoder":
-        """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
+        """Return the decoder net, which computes in `dtype`; None means float32."""
         from .decoder import Decoder
 
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
@@ -284,10 +283,10 @@ class VideoTokenizerConfig(ClipShapes):
         )
 
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
-        """Estimate the bytes that encoding such clips at once takes beside the parameters.
+        """Estimate the bytes that encoding clips of this shape at once takes, without the parameters.
 
-        The largest layer decides: its input, its time taps side by side, those once more with padded borders, its
-        output, and what waits beside it. Six programs compiled for a CPU took between 0.6 and 1.3 of the estimate.
+        The largest layer decides: its input, its time taps side by side, a padded copy of those, its output, and other
+        arrays that are alive. Six programs compiled for a CPU took between 0.6 and 1.3 times the estimate.
         """
         seen = height // self.decoder_scale, width // self.decoder_scale
         positions, taps, channels = (
@@ -299,16 +298,16 @@ class VideoTokenizerConfig(ClipShapes):
         layers = [positions[0] * conv_values(folded, width, taps) for width in channels[:1]]
         layers += [n * (conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
         for stage, (time, _) in enumerate(self.strides):
-            # Three taps of the old width and size in space, for each frame that is left.
+            # Three taps at the old width and size in space, for each remaining frame.
             coming = positions[stage] * channels[stage] * (1 + 6 // time)
             layers.append(coming + positions[stage + 1] * channels[stage + 1])
         if self.levels:
-            # Each patch is held with the error it has in each class, and what that is made of.
+            # For each patch, memory holds its error in each class and the intermediate values of it.
             layers.append(positions[-1] * (4 * (1 << self.bits - sum(self.levels[0])) + 3 * self._whole_patch_size))
         return batch * (itemsize * max(layers) + 4 * 3 * frames * height * width)
 
     def decode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
-        """Estimate the bytes that decoding such clips at once takes beside the parameters; see `encode_bytes`."""
+        """Estimate the bytes that decoding clips of this shape at once takes; see `encode_bytes`."""
         positions, taps, channels = (
             [math.prod(shape) for shape in self.decoder_shapes(frames, height, width)],
             self.decoder_kernel[0],
@@ -317,7 +316,7 @@ class VideoTokenizerConfig(ClipShapes):
         layers = [n * (conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
         for stage, (time, space) in enumerate(self.decoder_strides):
             folded = channels[stage] * time * space * space
-            # What comes out is held twice, before and after it is laid out in space.
+            # Memory holds the output twice: before and after patches are arranged in space.
             layers.append(positions[stage + 1] * (conv_values(channels[stage + 1], folded, 1) + folded))
         if self.decoder_finish:
             layers.append(frames * height * width * conv_values(self.decoder_finish, self.decoder_finish, 1))
@@ -327,7 +326,7 @@ class VideoTokenizerConfig(ClipShapes):
 
     @property
     def _whole_patch_size(self) -> int:
-        """Numbers of the pixels behind a code."""
+        """Number of values of the pixels that a code represents."""
         return 3 * math.prod(self.whole_patch)
 
     def decoder_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:

@@ -1,8 +1,8 @@
 """Causal building blocks of the video nets: convolution, patches, and the history that lets both run in chunks.
 
-Arrays are `[B, T, H, W, C]`. Every layer sees the present and the past, never the future, and takes a `History`: on the
-first chunk of a clip it stands for "nothing came before" (so frame 0 is encoded alone, as an image is), on later chunks
-it holds the few frames each layer must remember. Chunked and whole runs are the same arithmetic.
+Arrays are `[B, T, H, W, C]`. Every layer sees the present and the past, never the future, and takes a `History`. It is
+empty for the first chunk of a clip, so frame 0 is encoded as an image is. For later chunks it holds the few frames that
+each layer needs. Chunked and whole runs compute the same.
 """
 
 import flax.linen as nn
@@ -19,8 +19,8 @@ class CausalConv(nn.Module):
 
     The time taps are concatenated on the channel axis, which is faster than a native 3D convolution on GPUs and the
     only usable form on CPUs. A time stride maps T = 1 + s k frames to 1 + k on the first chunk and s k to k later.
-    Before the first frame stand as many zeros as the past has taps, or `lead` of them. With `centred` as many
-    zeros stand before the first row and column as behind the last, which is another place to halve them at.
+    The first frame is padded with one frame of zeros for each tap into the past, or with `lead` of them. With `centred`
+    the zero padding is equal on both sides of rows and columns, which moves the positions at which a stride samples.
     """
 
     features: int
@@ -56,7 +56,7 @@ class CausalConv(nn.Module):
 def space_to_depth(x: jax.Array, patch: tuple[int, int, int], history: History, *, copies: bool = False) -> jax.Array:
     """Fold patches into channels: `[B, T, H, W, C]` -> `[B, t, H/ph, W/pw, pt ph pw C]`.
 
-    Before the first frame of a clip stand pt - 1 frames of zeros, or with `copies` as many of itself.
+    The first frame of a clip is padded with pt - 1 frames of zeros before it, or with `copies` of itself.
     """
     pt, ph, pw = patch
     if history.first and pt > 1:
@@ -76,7 +76,7 @@ def depth_to_space(x: jax.Array, patch: tuple[int, int, int], history: History) 
 
 
 def repeat(x: jax.Array, times: tuple[int, int, int], history: History) -> jax.Array:
-    """Repeat frames, rows and columns as `depth_to_space` spreads them: the first latent frame to one frame."""
+    """Repeat frames, rows and columns as `depth_to_space` does: the first latent frame yields one frame."""
     for axis, n in zip((1, 2, 3), times, strict=True):
         x = jnp.repeat(x, n, axis=axis) if n > 1 else x
     return x[:, times[0] - 1 :] if history.first else x
@@ -85,7 +85,7 @@ def repeat(x: jax.Array, times: tuple[int, int, int], history: History) -> jax.A
 class ResidualBlock(nn.Module):
     """Two causal convolutions around a skip; with a `condition`, the second norm is adaptive (scale and shift).
 
-    `times` says how many frames, rows and columns of `x` belong to one place of the condition.
+    `times` is the number of frames, rows and columns of `x` for one position of the condition.
     """
 
     features: int
@@ -100,7 +100,7 @@ class ResidualBlock(nn.Module):
         condition: jax.Array | None = None,
         times: tuple[int, int, int] = (1, 1, 1),
     ) -> jax.Array:
-        # RMS over the channels of one position: a norm over space and time would break causality and chunking.
+        # RMS over the channels of one position, because a norm over space and time would break causality and chunking.
         y = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_in")(x))
         y = CausalConv(self.features, self.kernel, dtype=self.dtype, name="conv_in")(y, history)
         y = nn.RMSNorm(dtype=self.dtype, name="norm_out")(y)
@@ -108,7 +108,7 @@ class ResidualBlock(nn.Module):
             modulation = nn.Dense(
                 2 * self.features, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="modulation"
             )(condition)
-            # Repeated after the matmul: at full resolution that would cost as much as a convolution.
+            # Repeat after the matmul: at full resolution the matmul would cost as much as a convolution.
             scale, shift = jnp.split(repeat(modulation, times, history), 2, axis=-1)
             y = y * (1 + scale) + shift
         y = CausalConv(self.features, self.kernel, dtype=self.dtype, name="conv_out")(nn.silu(y), history)

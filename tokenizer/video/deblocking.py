@@ -1,9 +1,9 @@
-"""The linear filter that fits the patches of a transform together: each is corrected by what lies around it.
+"""The linear deblocking filter: corrects each patch of a transform from the pixels around it.
 
-In: frames `float [B, T, H, W, 3]` made of patches that know nothing of each other. Out: frames of that shape. A patch
-sees its own pixels, `REACH` rows and columns around them, and as wide a window of the frame before it; the first frame
-sees that of itself alone. The mean colour of a window is taken off, so what is flat stays as it is. The filter is
-fitted once by least squares (Wiener, 1949), and not trained. What is left of the steps between patches is made smaller.
+In: frames `float [B, T, H, W, 3]` made of independently drawn patches. Out: frames of that shape. A patch sees its own
+pixels, `REACH` rows and columns around them, and the same window of the frame before it; a patch of the first frame
+sees only its own window. The mean colour of a window is subtracted, so flat areas do not change. The filter is fitted
+once by least squares (Wiener, 1949), and not trained. The remaining steps between patches are then reduced.
 """
 
 import flax.linen as nn
@@ -18,25 +18,25 @@ from .sizes import REACH, window_sizes
 
 
 class Deblocking(nn.Module):
-    """The filter, nothing at first: `reelm.train.deblocking` has a better one.
+    """The filter. Fresh parameters change nothing; `reelm.train.deblocking` fits them.
 
     Attributes:
         patch: frames, rows and columns of a patch.
-        seam: share of a step between patches that is taken off from either side.
+        seam: fraction of the step between patches that is removed on either side.
     """
 
     patch: tuple[int, int, int]
     seam: float
 
     def setup(self) -> None:
-        """Make the parameters, as Flax asks for it."""
+        """Declare the parameters."""
         first, later = window_sizes(self.patch)
         frame = 3 * self.patch[1] * self.patch[2]
         self.first = jax.lax.stop_gradient(self.param("first", nn.initializers.zeros, (first, frame)))
         self.later = jax.lax.stop_gradient(self.param("later", nn.initializers.zeros, (later, self.patch[0] * frame)))
 
     def __call__(self, frames: jax.Array, history: History) -> jax.Array:
-        """Return the frames, each patch corrected."""
+        """Return the frames with each patch corrected."""
         first, later = windows(frames, self.patch, history)
         corrections = later @ self.later
         if history.first:
@@ -49,9 +49,9 @@ class Deblocking(nn.Module):
 
 
 def windows(frames: jax.Array, patch: tuple[int, int, int], history: History) -> tuple[jax.Array, jax.Array]:
-    """Return what the patches of the first frame see, `[B, 1, h, w, D]`, and what later ones see, less its mean colour.
+    """Return the windows of the first frame's patches, `[B, 1, h, w, D]`, and those of later ones, less the mean.
 
-    Past the border of a picture lie copies of its border. The first is empty where `history` is that of a later chunk.
+    Pictures are padded by repeating their border. The first array is empty for the `history` of a later chunk.
     """
     pt, ph, pw = patch
     now = frames[:, 1:] if history.first else frames
@@ -76,7 +76,7 @@ def _around(x: jax.Array, ph: int, pw: int) -> jax.Array:
 
 
 def _smoothed(frames: jax.Array, axis: int, side: int, share: float) -> jax.Array:
-    """Return frames with smaller steps between the patches of `side` rows, or columns, along an axis."""
+    """Reduce the steps between patches of `side` rows, or columns, along an axis."""
     x = jnp.moveaxis(frames, axis, -1)
     after, before = np.arange(side, x.shape[-1], side), np.arange(side - 1, x.shape[-1] - 1, side)
     step = share * (x[..., after] - x[..., before])

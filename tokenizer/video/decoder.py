@@ -18,11 +18,11 @@ from .transform import Transform
 
 
 class Decoder(nn.Module):
-    """The encoder's mirror; every block's norm is conditioned on the code at its place (MAGVIT-v2, adaptive norm).
+    """The decoder net. Every block's norm is conditioned on the code at its position (MAGVIT-v2, adaptive norm).
 
-    With `levels` a transform and a deblocking filter make frames of the codes. Each stage sees them, and the net
-    retouches them, where there are stages. With `scalars`, levels of finite scalar quantization, the net sees
-    their values in place of signs. With `finish` channels the frames get a last touch.
+    With `levels`, a transform and a deblocking filter decode the codes to frames; if there are stages, each of them
+    sees these frames and the net adds a correction. With `scalars`, levels of finite scalar quantization, the net sees
+    their values instead of signs. With `finish` channels, `Finish` corrects the frames last.
     """
 
     patch: tuple[int, int, int]
@@ -67,8 +67,8 @@ class Decoder(nn.Module):
                 x = depth_to_space(x, patch, history)
                 times = (times[0] * time, times[1] * space, times[2] * space)
         x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
-        # Starts as a constant picture: most of many clips is background, and a net that starts at random instead can
-        # collapse to one code before it has painted that background.
+        # Start as a constant picture: most of many clips is background, and a net that starts with random pictures can
+        # collapse to one code before it has learned that background.
         pixels = nn.Dense(
             3 * self.patch[0] * self.patch[1] * self.patch[2],
             kernel_init=nn.initializers.zeros,
@@ -79,7 +79,7 @@ class Decoder(nn.Module):
         return retouched if frames is None else frames + retouched
 
     def _frames(self, latent: jax.Array, history: History) -> jax.Array | None:
-        """Return the frames that transform and filter make of the codes, None where there are none."""
+        """Return the frames that transform and filter decode from the codes; None without a transform."""
         if not self.levels:
             return None
         transform = Transform(self.levels, latent.shape[-1], 3 * math.prod(self.whole_patch), name="transform")

@@ -14,11 +14,11 @@ from .transform import Transform
 
 
 class Encoder(nn.Module):
-    """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next.
+    """The encoder net: patches, then stages of residual blocks with a strided convolution between two stages.
 
-    With `levels` a transform makes the code of whole patches. The net retouches those before, where there are stages.
-    With `scalars`, levels of finite scalar quantization, the code is that of fewer latents. What it sees of frames are
-    the means of squares of `shrink` x `shrink` pixels.
+    With `levels`, a transform encodes whole patches; if there are stages, the net first corrects the patches. With
+    `scalars`, levels of finite scalar quantization, there are fewer latents than bits. The net sees the means of
+    squares of `shrink` x `shrink` pixels.
     """
 
     bits: int
@@ -47,13 +47,13 @@ class Encoder(nn.Module):
         patches = space_to_depth(video, self.whole_patch, history, copies=True)
         size = patches.shape[-1]
         if self.channels:
-            # Starts as nothing: then the code is that of the transform alone.
+            # The correction starts at zero, so that the code is that of the transform.
             retouch = nn.Dense(size, kernel_init=nn.initializers.zeros, name="retouch")
             patches += retouch(self._features(video, history))
         return Transform(self.levels, self.bits, size, name="transform").encode(patches)
 
     def _features(self, video: jax.Array, history: History) -> jax.Array:
-        """Return what the net sees at each place of the coarsest stage, float32 `[B, t, h, w, C]`."""
+        """Return the features at each position of the coarsest stage, float32 `[B, t, h, w, C]`."""
         x = space_to_depth(video, self.patch, history, copies=bool(self.levels))
         x = CausalConv(self.channels[0], self.kernel, dtype=self.dtype, name="conv_in")(x, history)
         for stage, width in enumerate(self.channels):
@@ -65,4 +65,4 @@ class Encoder(nn.Module):
                 )
                 x = down(x, history)
         x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
-        return x.astype(jnp.float32)  # signs are taken of what follows: keep full precision
+        return x.astype(jnp.float32)  # full precision, because the signs of what follows are the code

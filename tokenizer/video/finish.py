@@ -1,7 +1,7 @@
-"""The last touch on drawn frames: what a decoder draws patch by patch is fitted together, pixel by pixel.
+"""Correct decoded frames pixel by pixel, so that the patches of the decoder join without seams.
 
-In: frames `float [B, T, H, W, 3]`. Out: frames of that shape. Three convolutions of 3x3 pixels look at each frame
-alone, so chunks of a clip give what the whole gives. The last one begins at 0: untrained, frames pass as they are.
+In: frames `float [B, T, H, W, 3]`. Out: frames of that shape. Three convolutions of 3x3 pixels see one frame at a time,
+so chunks give the same frames as the whole clip. The last one starts at 0: an untrained net does not change frames.
 """
 
 import flax.linen as nn
@@ -10,11 +10,11 @@ from jax.typing import DTypeLike
 
 
 class Finish(nn.Module):
-    """What is added to each pixel, by those up to three rows and columns away.
+    """Adds to each pixel a correction computed from the pixels up to three rows and columns away.
 
     Attributes:
-        channels: between the convolutions.
-        dtype: number format that they compute in; None for float32.
+        channels: number of channels between the convolutions.
+        dtype: number format of the computation; None for float32.
     """
 
     channels: int

@@ -1,7 +1,8 @@
-"""The video tokenizer as one Flax module: frames to latents, and codes to frames, in floats and differentiable.
+"""The video tokenizer as one differentiable Flax module: encodes frames to latents and decodes codes to frames.
 
 In: frames `float [B, T, H, W, 3]` in [-1, 1], T = 1 + k strides in time. Out: latents `float32 [B, t, h, w, K]`, whose
-signs are the code. From codes of -1 and +1 of that shape: frames. Knows nothing of ids and of files.
+signs are the code. `decode` returns frames from codes of -1 and +1 of that shape. This module knows nothing of ids and
+of files.
 """
 
 import flax.linen as nn
@@ -28,14 +29,14 @@ class VideoNet(nn.Module):
     dtype: DTypeLike | None = None
 
     def setup(self) -> None:
-        """Make the two nets, as Flax asks for it."""
+        """Build the encoder and the decoder."""
         self.encoder = self.config.encoder(self.dtype)
         self.decoder = self.config.decoder(self.dtype)
 
     def encode(self, frames: jax.Array) -> jax.Array:
         """Return latents float32 `[B, t, h, w, K]` of frames float `[B, T, H, W, 3]` in [-1, 1].
 
-        The signs of latents are the code. With the quantizer "bsq" they lie on a sphere.
+        The signs of latents are the code. With the quantizer "bsq" the latents are on a sphere.
 
         Raises:
             RequestError: another shape or type; the message names what is right.
@@ -51,7 +52,7 @@ class VideoNet(nn.Module):
     def decode(self, codes: jax.Array, *, cut: bool = False) -> jax.Array:
         """Return frames float `[B, T, H, W, 3]`, about in [-1, 1], of codes float `[B, t, h, w, K]` of -1 and +1.
 
-        cut: whether they begin behind a cut: T is then t strides in time, else one frame and t - 1 strides.
+        cut: whether the codes start after a cut: T is then t strides in time, else one frame and t - 1 strides.
 
         Raises:
             RequestError: another shape or type; the message names what is right.

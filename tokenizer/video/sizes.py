@@ -1,11 +1,11 @@
-"""Sizes of the arrays in the nets of a video tokenizer, by which its configuration estimates memory. Plain Python."""
+"""Sizes of the arrays in the nets of a video tokenizer, from which memory is estimated. Plain Python."""
 
 REACH = 2
 """Rows and columns around a patch that deblocking sees."""
 
 
 def window_sizes(patch: tuple[int, int, int]) -> tuple[int, int]:
-    """Return the numbers of pixels that deblocking sees of a patch of the first frame, and of a later patch."""
+    """Return the number of pixels that deblocking sees for a patch of the first frame, and for a later patch."""
     frame = 3 * (patch[1] + 2 * REACH) * (patch[2] + 2 * REACH)
     return frame, (patch[0] + 1) * frame
 
@@ -22,5 +22,5 @@ def stage_shapes(
 
 
 def conv_values(inputs: int, outputs: int, taps: int) -> int:
-    """Return the numbers held at each position while a convolution runs: input, taps, padded taps and output."""
+    """Return the values in memory per position while a convolution runs: input, taps, padded taps and output."""
     return inputs * (2 * taps + 1 if taps > 1 else 2) + outputs

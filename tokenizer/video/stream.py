@@ -1,9 +1,9 @@
-"""Encode and decode clips of any length a few frames at a time: memory does not grow with their length.
+"""Encode and decode clips of any length a few frames at a time; memory does not grow with the length.
 
-In: frames one after another, or latent frames. Out: the other, as they come. The chunk calls of `VideoTokenizer` for
-clips that need not be 1 + k strides nor fit whole codes: they are filled up as `VideoTokenizer.reconstruct` does. In
-tiles (`tile` and `overlap` are as in `VideoTokenizer.encode`) memory does not grow with the size of the frames either,
-but for the frames of a chunk themselves; each tile has a state of its own.
+In: frames one by one, or latent frames. Out: latent frames, or frames, as they are made. These functions call the chunk
+methods of `VideoTokenizer`. Clips need not be 1 + k strides long nor fit whole codes: they are padded as in
+`VideoTokenizer.reconstruct`. In tiles (`tile` and `overlap` are as in `VideoTokenizer.encode`) only the frames of a
+chunk grow with the size of the frames, not the memory of the nets; each tile has its own state.
 """
 
 from collections import deque
@@ -37,7 +37,7 @@ def encode_stream(
 
     while chunk := list(islice(coming, step * time + first)):
         height, width = chunk[0].shape[:2]
-        # Chunks of one length, so that no other program is compiled for the last; a short clip is one chunk.
+        # Chunks have one length, so that no extra program is compiled for the last; a short clip is one chunk.
         latents = -(-(len(chunk) - first) // time)
         length = time * (latents if first else step) + first
         fill = ((0, length - len(chunk)), (0, -height % space), (0, -width % space), (0, 0))
@@ -72,8 +72,8 @@ def decode_stream(
 def reconstruct_stream(
     tokenizer: VideoTokenizer, frames: Iterable[np.ndarray], *, tile: int | None = None, overlap: int = 64
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield each frame uint8 `[H, W, 3]` of a clip beside its reconstruction."""
-    # The rebuilt frames come a chunk after their originals; `tee` holds these for so long.
+    """Yield each frame uint8 `[H, W, 3]` of a clip and its reconstruction."""
+    # Rebuilt frames come one chunk after the originals; `tee` holds the originals until then.
     originals, read = tee(frames)
     codes = encode_stream(tokenizer, read, tile=tile, overlap=overlap)
     rebuilt = decode_stream(tokenizer, codes, tile=tile, overlap=overlap)

@@ -1,8 +1,8 @@
-"""Frames cut into overlapping tiles of one size, and put together again without a visible seam.
+"""Cut frames into overlapping tiles of one size, and join the results without a visible seam.
 
-In: lengths along one axis of a picture, in codes or in pixels. Out: where tiles lie, which part of each counts, how
-strongly. A net that runs tile by tile needs memory for one tile; all tiles have one size, so it compiles once. Pure
-numpy: knows nothing of nets.
+In: lengths along one axis of a picture, in codes or in pixels. Out: the positions of tiles, the part of each that is
+used, and its weights. A net that runs tile by tile needs memory for one tile; all tiles have one size, so it compiles
+once. Pure NumPy: this module knows nothing of nets.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One tile along one axis: it covers [start, stop), and of that [first, last) lies nearest to its middle."""
+    """One tile along one axis. It covers [start, stop); [first, last) is the part that is nearest to its middle."""
 
     start: int
     stop: int
@@ -22,9 +22,9 @@ class Tile:
 
 
 def cut(size: int, side: int, overlap: int) -> list[Tile]:
-    """Return tiles of length `side`, or one of `size` if less, over [0, size); neighbours share `overlap` or more.
+    """Return tiles of length `side` over [0, size), or one tile if `size` is less; neighbours share at least `overlap`.
 
-    The parts that count, [first, last), follow each other without gaps: each shared stretch is cut in its middle.
+    The parts [first, last) follow each other without gaps: each overlap is cut in its middle.
     """
     if size <= side:
         return [Tile(start=0, stop=size, first=0, last=size)]
@@ -39,9 +39,9 @@ def cut(size: int, side: int, overlap: int) -> list[Tile]:
 def map_codes(
     net: Callable[[np.ndarray], np.ndarray], video: np.ndarray, stride: int, side: int, overlap: int
 ) -> np.ndarray:
-    """Return codes int32 `[B, t, h, w]` of clips `[B, T, H, W, 3]` by `net`, which sees tiles of `side` codes a side.
+    """Encode clips `[B, T, H, W, 3]` to codes int32 `[B, t, h, w]` with `net`, in tiles of `side` x `side` codes.
 
-    A code is taken from the tile in which it lies farthest from a border.
+    Each code comes from the tile in which it is farthest from a border.
     """
     height, width = (length // stride for length in video.shape[2:4])
     rows = []
@@ -65,9 +65,9 @@ def map_codes(
 def map_pixels(
     net: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, stride: int, side: int, overlap: int
 ) -> np.ndarray:
-    """Return frames uint8 `[B, T, H, W, 3]` of codes `[B, t, h, w]` by `net`, which sees tiles of `side` codes a side.
+    """Decode codes `[B, t, h, w]` to frames uint8 `[B, T, H, W, 3]` with `net`, in tiles of `side` x `side` codes.
 
-    Where tiles share pixels they are cross-faded.
+    Pixels that tiles share are cross-faded.
     """
     rows, columns = cut(ids.shape[2], side, overlap), cut(ids.shape[3], side, overlap)
     if len(rows) == len(columns) == 1:

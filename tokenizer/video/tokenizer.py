@@ -1,9 +1,9 @@
-"""The video tokenizer: clips to codes and back, whole or in chunks.
+"""The video tokenizer: encodes clips to codes and decodes codes to clips, whole or in chunks.
 
-In: frames `uint8 [T, H, W, 3]` or float in [-1, 1], a batch axis in front if wanted. Out: ids `[B, t, h, w]`, int32, or
-int64 of codes of more than 30 bits; and from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + ks frames make t = 1 + k
-latent frames at a stride of s in time: the first stands alone, so an image is a clip of one frame. Knows nothing of
-language models, files or training.
+In: frames `uint8 [T, H, W, 3]` or float in [-1, 1], with an optional batch axis in front. Out: ids `[B, t, h, w]`,
+int32, or int64 for codes of more than 30 bits; and from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + ks frames make t =
+1 + k latent frames at a stride of s in time. The first latent frame is one frame, so an image is a clip of one frame.
+This module knows nothing of language models, files or training.
 """
 
 import sys
@@ -40,7 +40,7 @@ def init_params(config: VideoConfig, key: jax.Array) -> dict:
     latent = jnp.zeros((1, *config.latent_shape(frames, size, size), config.bits))
 
     def draw(net: "nn.Module", key: jax.Array, x: jax.Array) -> dict:
-        # Compiled, nothing but the draws is left of the net.
+        # The compiler removes all of the net except the random draws.
         return jax.jit(lambda key, x: net.init(key, x, History())["params"])(key, x)
 
     return {
@@ -52,10 +52,10 @@ def init_params(config: VideoConfig, key: jax.Array) -> dict:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class ChunkState:
-    """What streaming remembers between chunks: nothing but a few frames of activations per layer.
+    """The state of a stream between chunks: a few frames of activations per layer.
 
     Attributes:
-        shape: (batch, rows, columns) of what is streamed, pixels for encoding, codes for decoding.
+        shape: (batch, rows, columns) of the stream, in pixels for encoding, in codes for decoding.
         past: per causal layer `float [B, frames kept, rows, columns, C]`; None before the first chunk.
     """
 
@@ -63,9 +63,9 @@ class ChunkState:
     past: tuple[jax.Array, ...] | None = None
 
     def cut(self) -> "ChunkState":
-        """Return the state of a stream that cuts to another shot: zeros, as there is nothing in front of a clip.
+        """Return the state after a cut to another shot: zeros, as before the start of a clip.
 
-        Else a net would draw the first frames of the shot from those of the shot before.
+        Without it the net would draw the first frames of the shot from those of the shot before.
         """
         none = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), leaf.sharding), self.past)
         return replace(self, past=none)
@@ -85,7 +85,7 @@ def _encode(config: VideoConfig, params: dict, video: jax.Array, past, keep: boo
 
 @program(static=("config", "keep"))
 def _decode(config: VideoConfig, params: dict, ids: jax.Array, past, keep: bool):
-    """Return (frames uint8 of ids `[B, (t,) h, w]`, the history for the next chunk if `keep`)."""
+    """Return (frames uint8 decoded from ids `[B, (t,) h, w]`, the history for the next chunk if `keep`)."""
     history = History(past)
     signs = ids_to_signs(ids, config.bits)
     signs = signs[:, None] if signs.ndim == 4 else signs
@@ -96,7 +96,7 @@ def _decode(config: VideoConfig, params: dict, ids: jax.Array, past, keep: bool)
 def autoencode(config: VideoConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
     """Rebuild video `float [B, T, H, W, 3]` differentiably: return (the rebuilt video, latents `[B, t, h, w, K]`).
 
-    The latents are those whose signs are the codes: with "bsq", projected to the sphere.
+    The signs of the latents are the codes. With "bsq" the latents are projected to the sphere.
     """
     from .net import VideoNet
 
@@ -105,9 +105,9 @@ def autoencode(config: VideoConfig, params: dict, video: jax.Array, dtype: DType
 
 @dataclass(frozen=True)
 class VideoTokenizer:
-    """A trained tokenizer. `config` is static; `params` is {"encoder": ..., "decoder": ...}.
+    """A trained video tokenizer. `config` is static; `params` is {"encoder": ..., "decoder": ...}.
 
-    `identity` names the codes: weights that were stored with fewer bits keep the name they had when trained.
+    `identity` names the codes: weights that are stored with fewer bits keep the name of the trained weights.
     """
 
     config: VideoConfig
@@ -120,17 +120,17 @@ class VideoTokenizer:
         Args:
             video: uint8, or float in [-1, 1], `[T, H, W, 3]` or `[B, T, H, W, 3]`; T is 1 + k `time_stride` of the
                 config, H and W are multiples of its `space_stride`.
-            tile: side in pixels of the pieces in which larger frames are encoded, to save memory; None takes them
-                whole. Codes then differ a little from those of whole frames, most where pieces meet: of a film of
-                17x256x320 in tiles of 128, `natural` kept 99.1% of its codes.
-            overlap: pixels that neighbouring pieces share.
+            tile: side in pixels of the tiles in which larger frames are encoded, to save memory; None encodes whole
+                frames. With tiles a few codes differ, most where tiles meet: for a film of 17x256x320 in tiles of 128,
+                99.1% of the codes of `natural` were the same.
+            overlap: pixels that neighbouring tiles share.
 
         Returns:
             int32 `[B, t, h, w]` (B = 1 when no batch axis was given); int64 for codes of more than 30 bits.
 
         Raises:
-            RequestError (a ValueError): another shape, naming the nearest valid one; another type or range; more than
-                memory holds, naming what fits.
+            RequestError (a ValueError): the shape is wrong, and the message names the nearest valid one; the type or
+                range is wrong; or the clips do not fit in memory, and the message names what fits.
         """
         video = _batched(check_video(video))
         self.config.latent_shape(*video.shape[1:4])
@@ -145,8 +145,8 @@ class VideoTokenizer:
         """Return the frames of codes: integers `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, T, H, W, 3]`.
 
         T is 1 + (t - 1) `time_stride` of the config, H and W are h and w times its `space_stride`. `tile` and `overlap`
-        are as in `encode`; where pieces overlap they are cross-faded. `cuts` are the latent frames that begin another
-        shot, in order: what came before has no part in them.
+        are as in `encode`; overlapping tiles are cross-faded. `cuts` are the latent frames that begin another shot, in
+        order: they are decoded without the frames before them.
         """
         ids = self._checked(ids)
         if tile is not None:
@@ -158,16 +158,16 @@ class VideoTokenizer:
         return np.asarray(_decode(self.config, self._own("decoder"), self._on_device(ids), None, False)[0])
 
     def reconstruct(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
-        """Encode and decode clips of any length and size; returns uint8 of exactly the shape given.
+        """Encode and decode clips of any length and size; return uint8 of exactly the shape given.
 
-        A clip that does not fit is extended by its last frame, row and column, and the result is cropped. Long clips
-        go through in chunks: their length costs no more memory than they do. `tile` and `overlap` are as in `encode`.
+        A clip that does not fit is padded with its last frame, row and column, and the result is cropped. Long clips
+        are processed in chunks, so only the clip itself grows with its length. `tile` and `overlap` are as in `encode`.
         """
         video = check_video(video)
         batch = _batched(video)
         frames, height, width = batch.shape[1:4]
         time, space = self.config.time_stride, self.config.space_stride
-        # Chunks of one length, so that no other program is compiled for the last.
+        # Chunks have one length, so that no extra program is compiled for the last.
         long = frames > 1 + self.config.chunk * time
         chunk = self.config.chunk * time if long else time
         pad = [(0, 0), (0, -(frames - 1) % chunk), (0, -height % space), (0, -width % space), (0, 0)]
@@ -215,9 +215,9 @@ class VideoTokenizer:
         return np.concatenate(parts, axis=1)
 
     def tile_in_codes(self, tile: int | None, overlap: int) -> tuple[int, int]:
-        """Return (side of a tile, overlap of neighbours) in codes; None is one tile of any size.
+        """Return (side of a tile, overlap of neighbours) in codes; None means one tile of any size.
 
-        RequestError when they do not fit whole codes, or each other.
+        Raises RequestError when they do not fit whole codes, or each other.
         """
         if tile is None:
             return sys.maxsize, 0
@@ -241,7 +241,7 @@ class VideoTokenizer:
 
     def _own(self, part: str) -> dict:
         """Return the parameters of the "encoder" or "decoder"; RequestError where JAX traces them."""
-        # The gradient through whole numbers would be zero without a word.
+        # Codes are integers: a gradient through them would silently be zero.
         untraced("a parameter", *jax.tree.leaves(self.params[part]))
         return self.params[part]
 
@@ -251,7 +251,7 @@ class VideoTokenizer:
         return 1 + (t - 1) * self.config.time_stride, h * self.config.space_stride, w * self.config.space_stride
 
     def check_memory(self, doing: str, batch: int, frames: int, height: int, width: int) -> None:
-        """Raise a RequestError that names what fits, unless "encoding" or "decoding" such clips at once does."""
+        """Raise a RequestError that names what fits, if "encoding" or "decoding" these clips at once does not fit."""
         estimate = self.config.encode_bytes if doing == "encoding" else self.config.decode_bytes
         free, shape = device_memory.free_bytes(), (batch, frames, height, width)
         if free is not None and estimate(*shape) > free:
@@ -265,7 +265,7 @@ class VideoTokenizer:
         return ChunkState(shape=(batch, height, width))
 
     def encode_chunk(self, frames, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
-        """Return the codes of the next frames of a stream; any cut gives the same ids.
+        """Return the codes of the next frames of a stream; chunking does not change the ids.
 
         A stream begins with 1 + k `time_stride` frames and goes on with k `time_stride` at a time.
         """
@@ -282,14 +282,14 @@ class VideoTokenizer:
         return ChunkState(shape=(batch, *self.config.latent_shape(1, height, width)[1:]))
 
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
-        """Return the frames of the next latent frames, integers `[B, t, h, w]`, of a stream, one or more."""
+        """Return the frames of the next latent frames of a stream, integers `[B, t, h, w]`, t of 1 or more."""
         video, state = self.decode_ahead(self._on_device(self._checked(ids)), state)
         return np.asarray(video), state
 
     def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
         """Decode valid codes on the device as `decode_chunk` does, without waiting for the frames.
 
-        ids: as a device holds them (`codes.py`), `[B, t, h, w]`, or `[B, h, w]` of one latent frame.
+        ids: in the form of a device (`codes.py`), `[B, t, h, w]`, or `[B, h, w]` of one latent frame.
         """
         batch, *latent = ids.shape[: ids.ndim - (self.config.bits > WORD_BITS)]
         t, h, w = latent if len(latent) == 3 else (1, *latent)
@@ -299,7 +299,7 @@ class VideoTokenizer:
         return video, replace(state, past=past)
 
     def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:
-        """Begin to compile what `decode_ahead` runs for latent frames, one by one, of clips of this size in pixels."""
+        """Start to compile the program that `decode_ahead` runs for single latent frames of this size in pixels."""
         none = to_device(np.zeros((batch, *self.config.latent_shape(1, height, width)[1:]), int), self.config.bits)
         ids = jax.ShapeDtypeStruct(none.shape, none.dtype)
         _, past = _decode.prepare(self.config, self.params["decoder"], ids, None, True)
@@ -311,10 +311,10 @@ class VideoTokenizer:
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hex digits that name these codes: `identity`, else a hash of the encoder's config and weights.
+        """Sixteen hex digits that identify these codes: `identity`, else a hash of the encoder's config and weights.
 
-        The decoder has no part in it, since it may be trained further on the same codes; nor has a quantizer of
-        signs, which matters in training alone.
+        The decoder is not hashed, since it may be trained further on the same codes. Neither is the choice between
+        quantizers of signs, which matters only in training.
         """
         if self.identity is not None:
             return self.identity
@@ -331,7 +331,7 @@ def check_video(video) -> np.ndarray:
             raise RequestError(f"a video is uint8, or float in [-1, 1], not {video.dtype}")
         low, high = float(video.min()), float(video.max())
         if not (low >= -1 and high <= 1):  # written so that NaN fails too
-            raise RequestError(f"float video lies in [-1, 1], this one in [{low:g}, {high:g}]; pass uint8 for 0 to 255")
+            raise RequestError(f"float video must be in [-1, 1], not [{low:g}, {high:g}]; pass uint8 for 0 to 255")
     return video
 
 

@@ -1,8 +1,9 @@
-"""Classified transform coding: patches to bits and back, linear within a class (Karhunen-Loeve transforms of classes).
+"""Classified transform coding: encodes patches to bits with one linear (Karhunen-Loeve) transform per class.
 
 In: patches `float [..., P]`. Out: codes of -1 and +1 `float32 [..., K]`, and from codes patches. The lowest bits name a
-class. Each class has a mean and a few axes; the coefficient of a patch on each axis is quantized to a number of bits of
-its own, most significant bit first. The class is the one that rebuilds the patch best. Nothing here knows of video.
+class. Each class has a mean and a few axes. The coefficient of a patch on each axis is quantized, most significant bit
+first; each axis has its own number of bits. The encoder chooses the class that rebuilds the patch best. This module
+knows nothing of video.
 
 Effros, Chou and Gray: "Weighted universal image compression", 1999; Kambhatla and Leen: "Dimension reduction by local
 principal component analysis", 1997.
@@ -19,12 +20,12 @@ from reelm.tokenizer.code_spec import Levels
 
 
 class Layout(NamedTuple):
-    """Where the bits of a code lie. R groups, D axes, k bits of coefficients.
+    """The positions of the bits in a code. R groups, D axes, k bits of coefficients.
 
     Attributes:
-        class_bits: bits that name the class, the lowest.
+        class_bits: number of lowest bits that name the class.
         steps: levels of each coefficient, float32 `[R, D]`.
-        axis, shift: the axis whose coefficient bit j belongs to, and its place in the level, int32 `[R, k]`.
+        axis, shift: the axis of bit j, and the bit's position in the level of that axis, int32 `[R, k]`.
         weight: what the sign of bit j adds to a coefficient, float32 `[R, k, D]`.
     """
 
@@ -36,7 +37,7 @@ class Layout(NamedTuple):
 
 
 def layout(levels: Levels, bits: int) -> Layout:
-    """Return where the bits of codes of `bits` bits lie."""
+    """Return the positions of the bits in codes of `bits` bits."""
     width, held = max(map(len, levels)), sum(levels[0])
     axis, shift = (np.zeros((len(levels), held), np.int32) for _ in range(2))
     weight = np.zeros((len(levels), held, width), np.float32)
@@ -52,8 +53,8 @@ def layout(levels: Levels, bits: int) -> Layout:
 class Transform(nn.Module):
     """The transforms of all classes. Encoder and decoder have one each; they are fitted once and not trained.
 
-    Coefficients are companded: `asinh(z / scale) / spread` is quantized uniformly in [-1, 1]. So small ones are fine
-    and large ones still have a level.
+    Coefficients are companded: `asinh(z / scale) / spread` is quantized uniformly in [-1, 1]. So small coefficients
+    have fine steps, and large ones still have a level.
 
     Attributes:
         levels: bits of the coefficients.
@@ -66,23 +67,23 @@ class Transform(nn.Module):
     size: int
 
     def setup(self) -> None:
-        """Make the parameters, as Flax asks for it: `reelm.train.classes` has better ones than these."""
+        """Declare the parameters; `reelm.train.classes` fits them."""
         self.layout = layout(self.levels, self.bits)
         classes, axes = 1 << self.layout.class_bits, self.layout.steps.shape[1]
         draw = nn.initializers.normal(self.size**-0.5)
         fixed = jax.lax.stop_gradient
-        # Files of int8 have a scale for each column, so each axis and each mean is one: what is flat has small numbers.
+        # Files of int8 have a scale for each column, so each axis and each mean is a column: flat ones are small.
         basis = fixed(self.param("basis", draw, (self.size, classes * axes)))
         self.basis = basis.T.reshape(classes, axes, self.size)
         self.mean = fixed(self.param("mean", nn.initializers.normal(0.1), (self.size, classes))).T
-        # Flat, because such files keep vectors as they are: the smallest scale counts as much as the largest.
+        # A vector, because these files do not quantize vectors: the smallest scale matters as much as the largest.
         scale, spread = (self.param(name, nn.initializers.ones, (classes * axes,)) for name in ("scale", "spread"))
         self.scale, self.spread = (fixed(leaf).reshape(classes, axes) for leaf in (scale, spread))
 
     def encode(self, patches: jax.Array) -> jax.Array:
         """Return codes `float32 [..., K]` of patches `[..., P]`.
 
-        The gradient of a coefficient passes straight through its first bit, that of a class does not pass.
+        The gradient of a coefficient passes straight through its first bit; the choice of the class has no gradient.
         """
         x = patches.reshape(-1, self.size).astype(jnp.float32)
         chosen = self.best(jax.lax.stop_gradient(x))
@@ -110,7 +111,7 @@ class Transform(nn.Module):
         companded = jnp.sum(code[:, class_bits:, None] * weight, 1)
         z = self.scale[chosen] * jnp.sinh(self.spread[chosen] * companded)
         patch = self.mean[chosen]
-        for d in range(self.basis.shape[1]):  # one after the other: all at once would hold D times the pixels
+        for d in range(self.basis.shape[1]):  # one by one, since all at once would hold D times the pixels
             patch += z[:, d, None] * self.basis[chosen, d]
         return patch.reshape(*codes.shape[:-1], self.size)
 
@@ -131,5 +132,5 @@ class Transform(nn.Module):
 
 
 def _level(companded: jax.Array, steps: jax.Array) -> jax.Array:
-    """Return which of `steps` equal parts of [-1, 1] a number lies in, from 0; those beyond lie in the last."""
+    """Return the index from 0 of the one of `steps` equal parts of [-1, 1] that holds a number, clipped to the ends."""
     return jnp.clip(jnp.floor((companded + 1) * (steps / 2)), 0, steps - 1)

@@ -1,1 +1,1 @@
-"""The nets of VidTok, which others trained, and their sizes."""
+"""The nets of the published tokenizers VidTok, and their sizes."""

@@ -1,6 +1,6 @@
 """Building blocks of VidTok: residual blocks with norms by position, attention within a frame, halving and doubling.
 
-Arrays are `[B, T, H, W, C]`. What looks back in time takes a `History`, as in `convolution.py`.
+Arrays are `[B, T, H, W, C]`. Layers that look back in time take a `History`, as in `convolution.py`.
 """
 
 import flax.linen as nn
@@ -12,16 +12,16 @@ from jax.typing import DTypeLike
 from reelm.tokenizer.history import History
 from reelm.tokenizer.video.convolution import CausalConv
 
-_BLEND = 2.0  # of the pool's share, before the sigmoid: what a fresh net begins with
+_BLEND = 2.0  # initial weight of the pool in a fresh net, before the sigmoid
 
 
 def norm(dtype: DTypeLike | None, name: str) -> nn.LayerNorm:
-    """Return the norm over the channels of one position; its variance is computed as torch does."""
+    """Return the norm over the channels of one position; it computes the variance as torch does."""
     return nn.LayerNorm(epsilon=1e-6, use_fast_variance=False, dtype=dtype, name=name)
 
 
 class Residual(nn.Module):
-    """Two convolutions around a skip; the kernel says whether they see space, time or both."""
+    """Two convolutions around a skip; the kernel decides whether they see space, time or both."""
 
     features: int
     kernel: tuple[int, int, int]
@@ -53,7 +53,7 @@ class Attention(nn.Module):
 
 
 class HalveTime(nn.Module):
-    """Halve time by a pool and by a convolution, blended by a learned share."""
+    """Halves the number of frames with a pool and a convolution, blended with a learned weight."""
 
     features: int
     dtype: DTypeLike | None = None
@@ -67,10 +67,10 @@ class HalveTime(nn.Module):
 
 
 class DoubleTime(nn.Module):
-    """Double time by repeating frames, and by a convolution over the repeated ones, blended by a learned share.
+    """Doubles the number of frames by repetition and a convolution over it, blended with a learned weight.
 
-    Of three taps over frames that are each there twice, two fall on one frame. So their kernels are summed, and the
-    convolution makes both new frames of two old ones: a third less arithmetic.
+    Each frame is repeated, so two of the three taps see the same frame. So their kernels are summed, and the
+    convolution computes both new frames from two old ones: a third less arithmetic.
     """
 
     features: int
@@ -93,10 +93,10 @@ class DoubleTime(nn.Module):
 
 
 class Double(nn.Module):
-    """Double rows and columns by repeating them, then a convolution.
+    """Doubles rows and columns by repetition, then applies a convolution.
 
-    Each new pixel sees 2 x 2 old ones, so there are four kernels of 2 x 2 in place of one of 3 x 3 over four times the
-    pixels: less than half the arithmetic.
+    Each new pixel sees 2 x 2 old ones, so four kernels of 2 x 2 replace one of 3 x 3 over four times the pixels: less
+    than half the arithmetic.
     """
 
     features: int
@@ -128,7 +128,7 @@ class _Kernel(nn.Module):
 
 
 def _pairs(kernel: jax.Array, axis: int) -> list[jax.Array]:
-    """Return the kernels of the even and the odd pixels along an axis of 3 taps over pixels that are there twice."""
+    """Return the kernels of the even and the odd pixels along an axis of 3 taps over repeated pixels."""
     first, middle, last = jnp.split(kernel, 3, axis)
     return [jnp.concatenate(taps, axis) for taps in ((first, middle + last), (first + middle, last))]
 
@@ -138,6 +138,6 @@ def _conv2d(x: jax.Array, kernel: jax.Array, padding: tuple[tuple[int, int], tup
 
 
 def _blended(module: nn.Module, plain: jax.Array, made: jax.Array) -> jax.Array:
-    """Return the learned blend of what was pooled or repeated, and what a convolution made."""
+    """Return the learned blend of pooled or repeated frames and the output of a convolution."""
     share = jax.nn.sigmoid(module.param("mix", nn.initializers.constant(_BLEND), (1,))).astype(made.dtype)
     return share * plain.astype(made.dtype) + (1 - share) * made

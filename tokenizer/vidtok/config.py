@@ -1,6 +1,6 @@
-"""The sizes of a VidTok tokenizer (arXiv 2412.13061), the causal kind with finite scalar quantization.
+"""The configuration of a VidTok tokenizer (arXiv 2412.13061), the causal kind with finite scalar quantization.
 
-In: what the tensors of a published file say. Out: the nets, strides and memory, as every configuration has them.
+In: the sizes of a published file's tensors. Out: nets, strides and memory, in the interface of all configurations.
 """
 
 import math
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class VidTokConfig(ClipShapes):
-    """Sizes of the nets. Stages run from fine to coarse, and space is halved between any two."""
+    """Sizes of the nets. Stages run from fine to coarse, and space is halved between two stages."""
 
     family: Literal["vidtok"] = "vidtok"
-    """Names the nets where a configuration is read."""
+    """Name of the family in the JSON of a configuration."""
     fsq_levels: tuple[int, ...] = (8, 8, 8, 8, 8, 8)
     """Levels of each latent, powers of two."""
     channels: tuple[int, ...] = (128, 256, 512, 512)
     """Channels of each stage."""
     encoder_blocks: int = 2
-    """Residual blocks of an encoder stage, each of space and then of time."""
+    """Residual blocks of an encoder stage, each first over space and then over time."""
     decoder_blocks: int = 3
     """Residual blocks of a decoder stage."""
     encoder_halves: tuple[int, ...] = (1, 2)
-    """Stages of the encoder, from 0, behind which time is halved."""
+    """Stages of the encoder, from 0, after which time is halved."""
     decoder_doubles: tuple[int, ...] = (1, 2)
-    """Stages of the decoder behind which time is doubled; the decoder runs from the coarsest stage to stage 0."""
+    """Stages of the decoder after which time is doubled; the decoder runs from the coarsest stage to stage 0."""
 
-    chunk = 1  # nets this wide are slow by what they hold, not by what they are started with
+    chunk = 1  # nets this wide are limited by their arithmetic, not by the overhead of a call
 
     def __post_init__(self):
         for name in ("fsq_levels", "channels", "encoder_halves", "decoder_doubles"):
@@ -51,7 +51,7 @@ class VidTokConfig(ClipShapes):
         for name, least in (("encoder_halves", 0), ("decoder_doubles", 1)):
             stages = getattr(self, name)
             if len(set(stages)) < len(stages) or any(not least <= stage < last + least for stage in stages):
-                raise RequestError(f"{name} are stages from {least} to {last + least - 1}, each once, not {stages}")
+                raise RequestError(f"{name} must be distinct stages from {least} to {last + least - 1}, not {stages}")
         if len(self.encoder_halves) != len(self.decoder_doubles):
             raise RequestError(
                 f"the encoder halves time {len(self.encoder_halves)} times, the decoder doubles it "
@@ -75,17 +75,17 @@ class VidTokConfig(ClipShapes):
 
     @property
     def levels(self) -> Levels:
-        """Bits of a transform's coefficients; these nets have none."""
+        """Bits of a transform's coefficients; these nets have no transform."""
         return ()
 
     @property
     def code(self) -> CodeSpec:
-        """The code of one position of a latent frame."""
+        """The shape of the code of one position of a latent frame."""
         return CodeSpec(bits=self.bits)
 
     @property
     def code_fields(self) -> dict[str, Any]:
-        """The fields that shape codes, by name."""
+        """The fields that affect codes, by name."""
         return {name: value for name, value in asdict(self).items() if not name.startswith("decoder")}
 
     @property
@@ -101,13 +101,13 @@ class VidTokConfig(ClipShapes):
         return {**super().memory_notes(frames, height, width), "streaming": "exact in time", "tiles": tiles}
 
     def encoder(self, dtype: "DTypeLike | None" = None) -> "VidTokEncoder":
-        """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
+        """Return the encoder net, which computes in `dtype`; None means float32."""
         from .net import VidTokEncoder
 
         return VidTokEncoder(self.fsq_levels, self.channels, self.encoder_blocks, self.encoder_halves, dtype)
 
     def decoder(self, dtype: "DTypeLike | None" = None) -> "VidTokDecoder":
-        """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
+        """Return the decoder net, which computes in `dtype`; None means float32."""
         from .net import VidTokDecoder
 
         return VidTokDecoder(self.fsq_levels, self.channels, self.decoder_blocks, self.decoder_doubles, dtype)
@@ -115,7 +115,7 @@ class VidTokConfig(ClipShapes):
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
         frames, largest = frames + self.time_stride - 1, 0
         for stage, channels in enumerate(self.channels):
-            # A block of time holds its input, the normed one with its past, three taps of it and what comes out.
+            # A block over time holds its input, the normed input with its past, three taps of it, and its output.
             largest = max(largest, 7 * channels * frames * math.prod(n >> stage for n in (height, width)))
             frames //= 2 if stage in self.encoder_halves else 1
         return batch * (itemsize * max(largest, self._attention(frames, height, width)) + 12 * height * width)
@@ -135,6 +135,6 @@ class VidTokConfig(ClipShapes):
         return batch * (itemsize * largest + 24 * frames * height * width)
 
     def _attention(self, frames: int, height: int, width: int) -> int:
-        """Return the numbers that attention over each of so many latent frames holds."""
+        """Return the number of values that attention holds in memory for this many latent frames."""
         places = math.prod(n // self.space_stride for n in (height, width))
         return frames * places * (2 * places + 6 * self.channels[-1])

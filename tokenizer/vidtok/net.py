@@ -1,8 +1,9 @@
-"""The nets of VidTok (arXiv 2412.13061, section 3), causal: residual blocks of space, then of time, stage by stage.
+"""The causal nets of VidTok (arXiv 2412.13061, section 3): stages of residual blocks over space, then over time.
 
-Arrays are `[B, T, H, W, C]`. In: frames in [-1, 1], out: codes of -1 and +1, and back. All layers see the present and
-the past, and attention stays within a frame. So a `History` makes chunks and whole clips the same arithmetic. Before
-the first frame stand copies of it, before every layer's first input zeros, as in the reference (microsoft/VidTok).
+Arrays are `[B, T, H, W, C]`. In: frames in [-1, 1]. Out: codes of -1 and +1; the decoder is the reverse. All layers see
+the present and the past, and attention stays within a frame. So with a `History`, chunks and whole clips compute the
+same. As in the reference (microsoft/VidTok), the first frame is padded with copies of itself, and the first input of
+every layer with zeros.
 """
 
 import flax.linen as nn
@@ -20,13 +21,13 @@ _SPACE, _TIME, _BOTH = (1, 3, 3), (3, 1, 1), (3, 3, 3)
 
 
 class VidTokEncoder(nn.Module):
-    """Frames `float [B, T, H, W, 3]` to codes `float32 [B, t, h, w, K]`.
+    """Encodes frames `float [B, T, H, W, 3]` to codes `float32 [B, t, h, w, K]`.
 
     Attributes:
         levels: of each latent.
         channels: of each stage, from fine to coarse.
         blocks: residual blocks of a stage, each of space and then of time.
-        halves: stages behind which time is halved.
+        halves: stages after which time is halved.
         dtype: number format of activations; None for float32.
     """
 
@@ -55,13 +56,13 @@ class VidTokEncoder(nn.Module):
 
 
 class VidTokDecoder(nn.Module):
-    """Codes `float [B, t, h, w, K]` of -1 and +1 to frames `float32 [B, T, H, W, 3]`.
+    """Decodes codes `float [B, t, h, w, K]` of -1 and +1 to frames `float32 [B, T, H, W, 3]`.
 
     Attributes:
         levels: of each latent.
         channels: of each stage, from fine to coarse.
         blocks: residual blocks of a stage, each of space and then of time.
-        doubles: stages behind which time is doubled.
+        doubles: stages after which time is doubled.
         dtype: number format of activations; None for float32.
     """
 

@@ -153,30 +153,30 @@ def test_what_cannot_be_read_is_refused_in_a_line(qwen, tmp_path):
     (other / "config.json").write_text(json.dumps(llms.CONFIGS["qwen3"] | {"rms_norm_eps": 0.1}))
     good = point(qwen, tmp_path / "good", template="a {}")
     requests = [
-        (lambda: opened(pointed[0]), "are gone; point to them anew"),
-        (lambda: opened(pointed[1]).encode(["a"]), r"another file than .* names \(sha256\)"),
+        (lambda: opened(pointed[0]), "are missing; point to them again"),
+        (lambda: opened(pointed[1]).encode(["a"]), r"is not the file that .* names \(sha256\)"),
         (lambda: opened(good, 5).encode(["0123456789"]), "but 5 fit; say it in fewer words"),
-        (lambda: opened(good, 512), "takes 1 to 511 behind the 1 tokens of its template, of 512 positions"),
+        (lambda: opened(good, 512), "takes 1 to 511 after the 1 tokens of its template, of 512 positions"),
         (lambda: opened(good).encode(["\ud800"]), "surrogate"),
         (lambda: opened(qwen), "'qwen3'; the text encoders known here are .*language-model, .*point to it with"),
         (lambda: point(qwen, tmp_path / "x", layer=8), "no layer 8; this model has 1 to 7"),
         (lambda: point(qwen, tmp_path / "x", layer=0), "no layer 0"),
-        (lambda: point(qwen, tmp_path / "x", template="no place"), "does not have {} once"),
+        (lambda: point(qwen, tmp_path / "x", template="no place"), "must have {} exactly once"),
         (lambda: point(tmp_path / "absent", tmp_path / "x"), "name a GGUF file"),
         (lambda: point(tmp_path / "text", tmp_path / "x"), "is cut off or not a GGUF file"),
         (lambda: point(cut, tmp_path / "x"), "holds damaged safetensors"),
         (lambda: point(changed("bert", model_type="bert"), tmp_path / "x"), "'bert'; language models known here"),
-        (lambda: point(changed("bias", attention_bias=True), tmp_path / "x"), "attention_bias, which is not computed"),
+        (lambda: point(changed("bias", attention_bias=True), tmp_path / "x"), "attention_bias, which is not supported"),
         (lambda: point(changed("relu", hidden_act="relu"), tmp_path / "x"), "the activation 'relu'"),
         (lambda: point(changed("yarn", rope_scaling={"type": "yarn"}), tmp_path / "x"), "positions of 'yarn'"),
         (lambda: point(changed("wide", hidden_size=32), tmp_path / "x"), "the table of embeddings is"),
         (lambda: point(changed("heads", num_key_value_heads=3), tmp_path / "x"), "cannot share 3 keys"),
-        (lambda: point(pieces("odd", normalizer={"type": "Odd"}), tmp_path / "x"), "holds no sound pieces"),
-        (lambda: point(pieces("flat", model={"type": "BPE"}), tmp_path / "x"), "holds no sound pieces"),
+        (lambda: point(pieces("odd", normalizer={"type": "Odd"}), tmp_path / "x"), "cannot read the vocabulary"),
+        (lambda: point(pieces("flat", model={"type": "BPE"}), tmp_path / "x"), "cannot read the vocabulary"),
         (lambda: point(facts("a.gguf", general__architecture="mamba"), tmp_path / "x"), "holds 'mamba'"),
-        (lambda: point(facts("b.gguf", tokenizer__ggml__pre="tekken"), tmp_path / "x"), "cuts words by 'tekken'"),
+        (lambda: point(facts("b.gguf", tokenizer__ggml__pre="tekken"), tmp_path / "x"), "splits words by 'tekken'"),
         (lambda: point(facts("c.gguf", tokenizer__ggml__model="rwkv"), tmp_path / "x"), "pieces of 'rwkv'"),
-        (lambda: point(facts("d.gguf", qwen3__block_count="x"), tmp_path / "x"), "is 'x', which is no number"),
+        (lambda: point(facts("d.gguf", qwen3__block_count="x"), tmp_path / "x"), "is 'x', not a number"),
     ]
     for request, right in requests:
         with pytest.raises(RequestError, match=right) as refused:
@@ -190,7 +190,7 @@ def test_what_cannot_be_read_is_refused_in_a_line(qwen, tmp_path):
 
 def test_without_the_package_its_extra_is_named(qwen, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(RequestError, match=r"the package tokenizers reads the prompts; install it: .*reelm\[llm\]"):
+    with pytest.raises(RequestError, match=r"the package tokenizers is needed; install it: .*reelm\[llm\]"):
         point(qwen, tmp_path / "t")
 
 

@@ -52,9 +52,9 @@ def test_strides_and_codes_follow_from_the_sizes():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"fsq_levels": (8, 5)}, "5 levels, which are no whole bits"),
-        ({"encoder_halves": (1, 1)}, "stages from 0 to 2, each once"),
-        ({"decoder_doubles": (0, 1)}, "stages from 1 to 3, each once"),
+        ({"fsq_levels": (8, 5)}, "cannot have 5 levels"),
+        ({"encoder_halves": (1, 1)}, "distinct stages from 0 to 2"),
+        ({"decoder_doubles": (0, 1)}, "distinct stages from 1 to 3"),
         ({"encoder_halves": (1,)}, "halves time 1 times, the decoder doubles it 2 times"),
     ],
 )

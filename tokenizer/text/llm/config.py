@@ -1,8 +1,8 @@
-"""The sizes of a decoder-only language model, whatever family it is of.
+"""The sizes of a decoder-only language model of any known family.
 
-In: the fields of a config.json, as Transformers writes them, or the facts of a GGUF file. Out: an `LLMConfig`, by which
-`net.py` computes, and the rotation rates of its positions. RequestError in one line for a model that `net.py` does not
-compute, or a file that does not say enough.
+In: the fields of a config.json, as Transformers writes them, or the facts of a GGUF file. Out: an `LLMConfig` for
+`net.py`, and the rotation rates of its positions. A model that `net.py` cannot compute, or a file with missing fields,
+raises a RequestError of one line.
 """
 
 import math
@@ -21,7 +21,7 @@ FAMILIES = ("llama", "qwen3", "gemma3")
 _COUNTS = ("width", "layers", "heads", "key_heads", "head_width", "hidden", "longest", "window")
 _ACTIVATIONS: dict[str, Activation] = {"silu": "silu", "gelu_pytorch_tanh": "gelu"}
 _LOCAL, _GLOBAL = "sliding_attention", "full_attention"
-_GEMMA_LOCAL_BASE, _GEMMA_PATTERN = 10_000.0, 6  # every sixth layer of Gemma 3 sees all
+_GEMMA_LOCAL_BASE, _GEMMA_PATTERN = 10_000.0, 6  # every sixth layer of Gemma 3 has global attention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class Rope:
     """Rotary positions (arXiv 2104.09864).
 
     base: of the geometric series of wavelengths.
-    linear: by which all positions are divided.
-    factor: by which the rates of long waves are divided, as Llama 3.1 does (arXiv 2407.21783); 1 for none.
-    low, high: wavelengths beyond `original / low` are long, those below `original / high` are left.
-    original: positions of the first training.
+    linear: divisor of all positions.
+    factor: divisor of the rates of long waves, as in Llama 3.1 (arXiv 2407.21783); 1 changes nothing.
+    low, high: wavelengths above `original / low` are long; those below `original / high` do not change.
+    original: context length of the first training, in positions.
     """
 
     base: float
@@ -44,30 +44,30 @@ class Rope:
 
     def __post_init__(self):
         if min(self.base, self.linear, self.factor, self.low, self.original) <= 0 or self.high <= self.low:
-            raise RequestError(f"no rotary positions have the numbers of {self}")
+            raise RequestError(f"{self} is not valid: a number is out of range")
 
     def rates(self, head_width: int) -> np.ndarray:
         """Return radians a position for each pair of a head, float32 `[K / 2]`."""
         rates = self.base ** -(np.arange(0, head_width, 2, dtype=np.float64) / head_width)
-        waves = self.original * rates / (2 * math.pi)  # of each pair in the first training
+        waves = self.original * rates / (2 * math.pi)  # periods of each pair within the context of the first training
         kept = np.clip((waves - self.low) / (self.high - self.low), 0, 1)
         return ((kept + (1 - kept) / self.factor) * rates / self.linear).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LLMConfig:
-    """Sizes of a net of pre-norm blocks with gated units and grouped queries.
+    """Sizes of a net of pre-norm blocks with gated MLPs and grouped-query attention.
 
-    width, layers, hidden: D of a state, blocks, units of a block.
-    heads, key_heads, head_width: of queries; of keys and values, each shared by as many queries; K of each.
-    longest: positions that it was trained for.
-    activation: of the gate; GELU by its tanh form.
-    query_norm: whether queries and keys are normalised, each head alone.
-    post_norm: whether what attention and units give is normalised too.
-    embedding_scale: by which embeddings are multiplied.
-    query_scale: by which attention logits are multiplied.
-    local: of each layer, whether it sees the last `window` positions alone.
-    rope, local_rope: positions of the layers that see all, and of the local ones.
+    width, layers, hidden: D of a state, number of blocks, hidden units of a block's MLP.
+    heads, key_heads, head_width: query heads; key and value heads, each shared by equally many queries; K of a head.
+    longest: number of positions that it was trained for.
+    activation: of the gate; GELU in its tanh form.
+    query_norm: whether queries and keys are normalised, each head separately.
+    post_norm: whether the outputs of attention and MLP are normalised too.
+    embedding_scale: factor of the embeddings.
+    query_scale: factor of the attention logits.
+    local: for each layer, whether it sees only the last `window` positions.
+    rope, local_rope: rotary positions of the global layers, and of the local ones.
     epsilon: of the norms.
     """
 
@@ -98,12 +98,12 @@ class LLMConfig:
                 "multiple of keys, and their width is even"
             )
         if len(self.local) != self.layers:
-            raise RequestError(f"{len(self.local)} layers are said to be local or not, of {self.layers}")
+            raise RequestError(f"local has {len(self.local)} entries for {self.layers} layers")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Fields:
-    """The fields of config.json that are read, by their names there."""
+    """The fields that are read from config.json, by their published names."""
 
     hidden_size: int
     intermediate_size: int
@@ -130,7 +130,7 @@ class _Fields:
     use_sliding_window: bool = False
 
 
-# Published files leave out what they share with the smallest Gemma 3 of pictures.
+# Published files of Gemma 3 leave out the fields whose values equal those of its smallest model with vision.
 _GEMMA: dict[str, Any] = {
     "num_attention_heads": 8,
     "num_key_value_heads": 4,
@@ -153,20 +153,20 @@ def of_json(published: Any, where: str) -> LLMConfig:
         where: the file, for messages.
     """
     family = family_of(published, where)
-    inner = published.get("text_config", published)  # a model that also sees pictures
+    inner = published.get("text_config", published)  # a model with vision nests the fields of its text part
     if not isinstance(inner, dict):
         raise RequestError(f"{where} is damaged: its text_config is {shown(inner)}")
     known = {field.name: inner[field.name] for field in fields(_Fields) if field.name in inner}
     found = parsed(_Fields, _GEMMA | known if family == "gemma3" else {"num_key_value_heads": 0} | known, where)
     wrong = ("attention_bias", "mlp_bias", "attn_logit_softcapping", "use_bidirectional_attention")
     if beyond := [name for name in wrong if getattr(found, name)]:
-        raise RequestError(f"{where} has {beyond[0]}, which is not computed here")
+        raise RequestError(f"{where} has {beyond[0]}, which is not supported")
     activation = found.hidden_activation if family == "gemma3" else found.hidden_act
     if activation not in _ACTIVATIONS:
         raise RequestError(f"{where} has the activation {shown(activation)}; known are {', '.join(_ACTIVATIONS)}")
     gemma = family == "gemma3"
     if found.use_sliding_window and not found.layer_types:
-        raise RequestError(f"{where} has a sliding window, and no layer_types that say which layers have it")
+        raise RequestError(f"{where} has a sliding window but no layer_types, so its layers are not known")
     types = found.layer_types or _layer_types(found.num_hidden_layers, found.sliding_window_pattern if gemma else None)
     head_width = found.head_dim or found.hidden_size // max(found.num_attention_heads, 1)
     return LLMConfig(
@@ -200,12 +200,12 @@ def family_of(published: Any, where: str) -> str:
 
 
 def _layer_types(layers: int, pattern: int | None) -> tuple[str, ...]:
-    """Return the kind of each layer: every `pattern`th sees all, and every one without a pattern."""
+    """Return the kind of each layer: every `pattern`th layer is global; without a pattern all are."""
     return tuple(_LOCAL if pattern and (i + 1) % pattern else _GLOBAL for i in range(min(layers, 4096)))
 
 
 def _rope(found: _Fields, kind: str, where: str) -> Rope:
-    """Return the positions of a kind of layers, as Transformers has written them before version 5 or since."""
+    """Return the rotary positions of one kind of layer; Transformers writes them differently since version 5."""
     given: Any = found.rope_parameters or {}
     given = given.get(kind, given)
     if not given:
@@ -236,7 +236,7 @@ def of_facts(facts: Mapping[str, Any], where: str) -> LLMConfig:
     def fact(name: str, default: Any = None) -> Any:
         value = facts.get(f"{family}.{name}", default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise RequestError(f"{where} is damaged: its {family}.{name} is {shown(value)}, which is no number")
+            raise RequestError(f"{where} is damaged: its {family}.{name} is {shown(value)}, not a number")
         return value
 
     gemma = family == "gemma3"
@@ -249,7 +249,7 @@ def of_facts(facts: Mapping[str, Any], where: str) -> LLMConfig:
     rope = Rope(base=float(base), linear=float(fact("rope.scaling.factor", 1.0)) if scaling == "linear" else 1.0)
     longest = fact("context_length")
     types = _layer_types(layers, _GEMMA_PATTERN if gemma else None)
-    # The file has no scale: only Gemma 3 27B, of 62 layers, takes another than that of the head's width.
+    # The file does not store the scale. Only Gemma 3 27B, with 62 layers, does not derive it from the head's width.
     scaled = width // max(heads, 1) if gemma and layers == 62 else head_width
     return LLMConfig(
         width=width,

@@ -1,11 +1,11 @@
 """A decoder-only language model as a frozen text encoder.
 
-In: prompts. Out: float32 rows, one for each token behind the head of the template: of the states of one layer, as
-HunyuanVideo takes them (arXiv 2412.03603), or of all side by side, as LTX-2 does; or the last of these rows alone, as
-embedders of sentences take it (arXiv 2401.00368). Each state has a root mean square of 1, since the first layers and
-some tokens are far larger than others. The matrix that reads them is the model's own.
+In: prompts. Out: float32 rows, one for each token after the head of the template. A row is the state of one layer, as
+in HunyuanVideo (arXiv 2412.03603), or the states of all layers side by side, as in LTX-2. Or only the last row is kept,
+as in sentence embedders (arXiv 2401.00368). Each state is scaled to a root mean square of 1, since the first layers and
+some tokens are far larger than others. The video model has its own matrix that reads the rows.
 
-`point.py` makes the folder, whose config.json says where the weights are and how they are used.
+`point.py` makes the folder, whose config.json names the weights and the settings.
 """
 
 import re
@@ -34,7 +34,7 @@ MODEL_TYPE = "language-model"
 
 Pooling = Literal["none", "last"]
 
-_LONGEST = 512  # tokens of a prompt, and of the template behind it, that one row stands for
+_LONGEST = 512  # most tokens of a prompt and the template after it, when one row embeds them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +43,11 @@ class LLMFolder:
 
     model_type: `MODEL_TYPE`.
     weights: path of the published model, from the folder or from the root.
-    sha256: of each of its files, by name.
-    layer: whose states are taken: 1 is behind the first block, -1 behind the last and normalised; None for all, and
-        the embeddings.
-    template: text around a prompt, which stands for `PROMPT`; the rows of what comes before it are left out.
-    pooling: "none" for a row of each token, "last" for the last one alone, which has read all of the template.
+    sha256: digest of each of its files, by name.
+    layer: the layer whose states are used: 1 is after the first block, -1 after the last and normalised; None for all
+        layers and the embeddings.
+    template: text around a prompt, which replaces `PROMPT`; the rows of the text before it are dropped.
+    pooling: "none" for a row of each token, "last" for only the last row, which has seen the whole template.
     """
 
     model_type: str
@@ -59,13 +59,13 @@ class LLMFolder:
 
     def __post_init__(self):
         if self.template.count(PROMPT) != 1:
-            raise RequestError(f"the template {shown(self.template)} does not have {PROMPT} once, for the prompt")
+            raise RequestError(f"the template {shown(self.template)} must have {PROMPT} exactly once, for the prompt")
         if wrong := [name for name, digest in self.sha256.items() if not re.fullmatch("[0-9a-f]{64}", digest)]:
-            raise RequestError(f"the sha256 of {shown(wrong[0])} is no digest in hex")
+            raise RequestError(f"the sha256 of {shown(wrong[0])} is not a digest in hex")
 
 
 class LLMEncoder:
-    """A language model as a `TextEncoder`. Weights are read when a prompt first needs them."""
+    """A language model as a `TextEncoder`. The weights are read for the first prompt."""
 
     kind, carried = MODEL_TYPE, None
 
@@ -81,7 +81,7 @@ class LLMEncoder:
         self._room = room = config.longest - len(self._head)
         if not 1 <= max_tokens <= room:
             raise RequestError(
-                f"max_tokens is {max_tokens}; this model takes 1 to {room} behind the {len(self._head)} tokens of its "
+                f"max_tokens is {max_tokens}; this model takes 1 to {room} after the {len(self._head)} tokens of its "
                 f"template, of {config.longest} positions"
             )
 
@@ -111,19 +111,19 @@ class LLMEncoder:
         return 1 if self.embeds_sentences else len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
-        """Return the ids of a prompt, of the template behind it, and of the end of every text."""
+        """Return the ids of a prompt, of the template after it, and of the end of text."""
         return [*self._template.behind(normalised(prompt)), *self._published.vocabulary.end]
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Return the embeddings of the prompts; RequestError when one has more tokens than `max_tokens`.
 
-        With pooling it may have 512, or as many as a shorter model takes, in place of `max_tokens`.
+        With pooling the limit is 512, or what the model takes if that is less, instead of `max_tokens`.
         """
         ids = [self.ids(prompt) for prompt in prompts]
         if not self.embeds_sentences:
             return in_batches(self._embedded, ids, self.max_tokens)
         longest = max(map(len, ids), default=1)
-        # Lengths are powers of two, so that few programs are compiled.
+        # Pad lengths to powers of two, so that few programs are compiled.
         values, mask = in_batches(self._pooled, ids, min(1 << (longest - 1).bit_length(), _LONGEST, self._room))
         further = (0, self.max_tokens - 1)
         return Embeddings(np.pad(values, ((0, 0), further, (0, 0))), np.pad(mask, ((0, 0), further)))
@@ -152,7 +152,7 @@ def _rows(config: LLMConfig, every: bool, params: dict, x: jax.Array, mask: jax.
 
 
 def layer_of(config: LLMConfig, layer: int | None) -> int | None:
-    """Return a layer counted from the first; RequestError when the model has no such layer."""
+    """Return the number of a layer counted from the first; RequestError when the model does not have it."""
     if layer is None:
         return None
     if not 1 <= abs(layer) <= config.layers:
@@ -166,17 +166,17 @@ def opened_in(folder: Path, settings: LLMFolder) -> Published:
     """Open the published model that the config.json of a folder names."""
     path = folder / settings.weights
     if not path.exists():
-        raise RequestError(f"the weights {path} that {folder} names are gone; point to them anew")
+        raise RequestError(f"the weights {path} of {folder} are missing; point to them again")
     return files.opened(path)
 
 
 def check_files(published: Published, folder: Path, settings: LLMFolder) -> None:
-    """Raise RequestError unless the files of a published model are those that the config.json of a folder names."""
+    """Raise RequestError unless the files of a published model have the digests in the config.json of a folder."""
     found = published.digests()
     if other := sorted(name for name, _ in found.items() ^ settings.sha256.items()):
         raise RequestError(
-            f"{settings.weights}: {other[0]} is another file than {folder} names (sha256), or there on one side alone; "
-            "name the one of before, or point to this one anew"
+            f"{settings.weights}: {other[0]} is not the file that {folder} names (sha256), or one of them is missing; "
+            "restore the file, or point to this one again"
         )
 
 

@@ -1,8 +1,8 @@
 """A published decoder-only language model: a GGUF file, or a folder of config.json, safetensors and tokenizer.json.
 
-In: a path. Out: its sizes, its tensors and their names, its vocabulary, and the files that they come from; later the
-parameters of its first layers, whose matrices stay in the 16 bits that they may be stored in. The table of embeddings
-stays in the file: a prompt needs a few of its rows.
+In: a path. Out: its sizes, its tensors and their names, its vocabulary, and its files; later the parameters of its
+first layers. Matrices that are stored in 16 bits stay in 16 bits. The table of embeddings stays in the file, because a
+prompt needs only a few of its rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,16 +28,16 @@ _CONFIG, _TOKENIZER = "config.json", "tokenizer.json"
 
 
 class Tensors(Protocol):
-    """The interface of both kinds of files. RequestError for a tensor that is missing or of a format not read."""
+    """The interface of both kinds of files. A tensor that is missing or of an unknown format raises RequestError."""
 
     def __contains__(self, name: str) -> bool: ...
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the axes of a tensor: of a matrix outputs, then inputs."""
+        """Return the shape of a tensor; for a matrix outputs, then inputs."""
         ...
 
     def read(self, name: str) -> np.ndarray:
-        """Return a tensor in float32, or in the 16 bits that it is stored in."""
+        """Return a tensor in float32, or in 16 bits if it is stored so."""
         ...
 
     def rows(self, name: str, rows: Sequence[int]) -> np.ndarray:
@@ -48,7 +48,7 @@ class Tensors(Protocol):
 class Published(NamedTuple):
     """A published model.
 
-    files: all that embeddings depend on.
+    files: all files that affect the embeddings.
     """
 
     config: LLMConfig
@@ -63,7 +63,7 @@ class Published(NamedTuple):
 
 
 def opened(path: Path) -> Published:
-    """Open a published model; RequestError when it is of no known family, is damaged, or its parts do not fit."""
+    """Open a published model; RequestError when its family is unknown, it is damaged, or its parts do not fit."""
     found = _folder(path) if path.is_dir() else _file(path)
     shape = found.tensors.shape(found.names.embedding)
     if len(shape) != 2 or shape[1] != found.config.width or shape[0] < found.vocabulary.size:
@@ -92,14 +92,14 @@ def _folder(path: Path) -> Published:
 
 
 class Names(NamedTuple):
-    """How files call the tensors.
+    """The names of the tensors in a file.
 
-    embedding, norm: of the table and of the last norm.
-    layer: what stands before the name of a tensor of layer `{}`.
-    leaves: the names behind it, by ours.
-    divisors: of the rotation rates, where a file has them.
-    paired: whether queries and keys lie so that pairs of numbers side by side are rotated.
-    ones_less: whether a norm's scale is one more than what the file has.
+    embedding, norm: names of the table and of the last norm.
+    layer: prefix of the tensors of layer `{}`.
+    leaves: the names after the prefix, by reelm's names.
+    divisors: name of the divisors of the rotation rates, where a file has them.
+    paired: whether queries and keys are stored so that neighbouring values are rotated as pairs.
+    ones_less: whether the file stores a norm's scale minus one.
     """
 
     embedding: str
@@ -130,7 +130,7 @@ _TABLE = "embed_tokens.weight"
 
 
 def checkpoint_names(names: Sequence[str], family: str) -> Names:
-    """Return how a folder of safetensors calls its tensors; the text part of a larger model has a prefix."""
+    """Return the names of tensors in a folder of safetensors; the text part of a larger model has a prefix."""
     found = [name.removesuffix(_TABLE) for name in names if name.endswith(_TABLE)]
     prefix = min(found, key=len, default="model.")
     leaves = _PUBLISHED | (_PUBLISHED_GEMMA if family == "gemma3" else {})
@@ -140,7 +140,7 @@ def checkpoint_names(names: Sequence[str], family: str) -> Names:
 
 
 def gguf_names(family: str) -> Names:
-    """Return how a GGUF file calls its tensors; only of Llama it keeps them in another order."""
+    """Return the names of tensors in a GGUF file; only for Llama, queries and keys are in another order."""
     leaves = {ours: f"{theirs}.weight" for ours, theirs in _GGUF.items()}
     return Names(
         "token_embd.weight", "output_norm.weight", "blk.{}.", leaves, "rope_freqs.weight", paired=family == "llama"
@@ -151,7 +151,7 @@ def read_params(config: LLMConfig, tensors: Tensors, names: Names, layers: int) 
     """Return the parameters of the first `layers` blocks, on the devices.
 
     {"layers": each leaf stacked, matrices of inputs x outputs; "norm" `[D]`, or None unless these are all blocks;
-    "rates" `[2, K / 2]` of the positions: of layers that see all, of local ones}
+    "rates" `[2, K / 2]` of the rotary positions: those of global layers, then of local ones}
 
     Raises:
         RequestError: a tensor is missing or has another shape than the config asks for.
@@ -205,12 +205,12 @@ def _vectors(config: LLMConfig) -> dict[str, int]:
 
 
 def _halved(kernel: np.ndarray, head_width: int) -> np.ndarray:
-    """Return the rows of each head reordered: first of all pairs the first number, then the second."""
+    """Reorder the rows of each head: the first values of all pairs, then the second values."""
     heads = kernel.reshape(-1, head_width // 2, 2, kernel.shape[1])
     return heads.swapaxes(1, 2).reshape(kernel.shape)
 
 
-# The axes of a leaf that are cut over the devices; other leaves lie on each. Heads and units lie along them.
+# The axis along which a leaf is sharded over the devices, that of heads or units; other leaves are replicated.
 _CUT: dict[str, tuple[str | None, ...]] = {
     **{name: (None, None, "tensor") for name in ("q", "k", "v", "gate", "up")},
     **{name: (None, "tensor", None) for name in ("o", "down")},
@@ -218,7 +218,7 @@ _CUT: dict[str, tuple[str | None, ...]] = {
 
 
 def _placed(leaf: np.ndarray, name: str) -> jax.Array:
-    """Return a leaf on the devices of this process, cut over them where they divide it."""
+    """Put a leaf on the devices of this process, sharded if the axis divides evenly."""
     devices = jax.local_devices()
     if len(devices) == 1:
         return jax.device_put(leaf, devices[0])

@@ -1,8 +1,8 @@
 """The forward pass of Llama (arXiv 2407.21783), Qwen 3 (arXiv 2505.09388) and Gemma 3 (arXiv 2503.19786).
 
 In: sizes, parameters, the embeddings of tokens. Out: hidden states. Pure functions over a nested dict whose layers are
-stacked, so that one layer is compiled for all. A token sees those before it: what pads a prompt stands behind it, and
-is not seen.
+stacked, so that one layer is compiled for all. Attention is causal and padding comes after the prompt, so no token sees
+the padding.
 """
 
 from functools import partial
@@ -17,33 +17,33 @@ _MASKED = -1e30
 
 
 def every_state(config: LLMConfig, params: dict, x: jax.Array) -> jax.Array:
-    """Return the states `[layers + 1, B, L, D]` before the first block and behind each; the last one is normalised.
+    """Return the states `[layers + 1, B, L, D]` before the first block and after each; the last one is normalised.
 
     Args:
-        config: sizes; of its layers as many are run as `params` has.
+        config: sizes; only the layers that `params` has are run.
         params: as `files.read_params` returns them.
         x: float32 `[B, L, D]`, rows of the table of embeddings.
     """
     x = x * config.embedding_scale
     last, each = _run(config, params, x, keep=True)
-    assert each is not None  # it was to be kept
+    assert each is not None  # because keep=True
     return jnp.concatenate([x[None], each[:-1], _normalised(config, params, last)[None]])
 
 
 def last_state(config: LLMConfig, params: dict, x: jax.Array) -> jax.Array:
-    """Return the last of `every_state`, `[B, L, D]`, and keep none of the others."""
+    """Return the last of `every_state`, `[B, L, D]`, without keeping the others in memory."""
     last, _ = _run(config, params, x * config.embedding_scale, keep=False)
     return _normalised(config, params, last)
 
 
 def _normalised(config: LLMConfig, params: dict, x: jax.Array) -> jax.Array:
-    """Return states behind the last of the blocks of `params`, normalised if it is the model's last."""
+    """Normalise the states after the last block of `params`, if that is the model's last block."""
     return x if params["norm"] is None else _rms_norm(x, params["norm"], epsilon=config.epsilon)
 
 
 def _run(config: LLMConfig, params: dict, x: jax.Array, *, keep: bool) -> tuple[jax.Array, jax.Array | None]:
     places = np.arange(x.shape[1])
-    angles = places[:, None] * params["rates"][:, None]  # [2, L, K / 2]: of layers that see all, of local ones
+    angles = places[:, None] * params["rates"][:, None]  # [2, L, K / 2]: of global layers, of local ones
     behind = places[:, None] - places
     sees = np.stack([behind >= 0, (behind >= 0) & (behind < config.window)])  # [2, L, L]
 
@@ -67,7 +67,7 @@ def _block(config: LLMConfig, p: dict, x: jax.Array, angles: jax.Array, sees: ja
 
 
 def _attention(config: LLMConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
-    """Return `[B, L, D]` at angles `[L, K / 2]`, where each position `sees` others, `[L, L]`."""
+    """Return `[B, L, D]` for rotary angles `[L, K / 2]` and the attention mask `sees`, `[L, L]`."""
     rows, length, _ = x.shape
     q, k, v = (_linear(x, p[name]).reshape(rows, length, -1, config.head_width) for name in "qkv")
     if config.query_norm:
@@ -80,14 +80,14 @@ def _attention(config: LLMConfig, p: dict, x: jax.Array, angles: jax.Array, sees
 
 
 def _rotated(x: jax.Array, angles: jax.Array) -> jax.Array:
-    """Return heads `[B, L, N, K]` rotated by angles `[L, K / 2]`; pair i is numbers i and i + K / 2."""
+    """Rotate heads `[B, L, N, K]` by angles `[L, K / 2]`; pair i is the values i and i + K / 2."""
     first, second = jnp.split(x, 2, axis=-1)
     cos, sin = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 
 def _linear(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Return `x` times a matrix, which may be stored in 16 bits."""
+    """Multiply `x` by a matrix, which may be stored in 16 bits."""
     return x @ kernel.astype(x.dtype)
 
 

@@ -1,9 +1,9 @@
-"""Point to a published language model that shall read prompts.
+"""Make a folder that points to a published language model, to use it as text encoder.
 
     python -m reelm.tokenizer.text.llm.point gemma-3-270m.gguf runs/llm --layer -3
 
-In: a GGUF file, or a folder with config.json, safetensors and tokenizer.json; which layer, template and rows. Out: a
-folder with a config.json, for `--text-encoder`. Weights are not copied, and are no part of this package.
+In: a GGUF file, or a folder with config.json, safetensors and tokenizer.json; the layer, template and pooling. Out: a
+folder with a config.json, for `--text-encoder`. Weights are not copied, and not part of this package.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def point(
         layer, template, pooling: as in `LLMFolder`.
 
     Raises:
-        RequestError: the model is not known or damaged, or has no such layer.
+        RequestError: the model is unknown or damaged, or does not have the layer.
     """
     weights, folder = Path(weights).resolve(), Path(folder)
     found = files.opened(weights)
@@ -69,7 +69,7 @@ def _main() -> None:
     parser.add_argument(
         "--template",
         default=PROMPT,
-        help="text around the prompt, which stands for {}; what comes before it is cropped (default: {})",
+        help="text around the prompt, which replaces {}; the rows of the text before it are dropped (default: {})",
     )
     parser.add_argument(
         "--pooling",

@@ -1,7 +1,7 @@
-"""Text to the ids of a published language model, by the package `tokenizers` of the extra `llm`.
+"""Convert text to the ids of a published language model, with the package `tokenizers` of the extra `llm`.
 
-In: a tokenizer.json, or what a GGUF file says of its pieces; strings. Out: ids. Text of a user never spells a control
-token; a template does.
+In: a tokenizer.json, or the pieces in a GGUF file; strings. Out: ids. The text of a user is never read as a control
+token; a template may hold control tokens.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from reelm.extras import how_to_install
 from reelm.storage.fields import shown
 
 PROMPT = "{}"
-"""Place of the prompt in a template."""
+"""Placeholder of the prompt in a template."""
 
 _SPACE = "▁"
 _NORMAL, _CONTROL, _OWN = 1, 3, 4  # kinds of tokens in a GGUF file
@@ -25,7 +25,7 @@ _QWEN2 = (
     rf"(?i:{_CONTRACTIONS})|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_CUTS = {  # what a GGUF file calls the patterns that cut words, one behind another
+_CUTS = {  # name in a GGUF file to the patterns that split words, in order
     "llama-bpe": (_QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|"),),
     "qwen2": (_QWEN2,),
     "smollm": (r"\p{N}", _GPT2),
@@ -38,7 +38,7 @@ class Vocabulary:
 
     Attributes:
         begin: ids before every text.
-        end: ids behind every text.
+        end: ids after every text.
         size: one more than the largest id.
     """
 
@@ -47,7 +47,7 @@ class Vocabulary:
         self.size = 1 + max(tokenizer.get_vocab().values(), default=-1)
 
     def encode(self, text: str, *, template: bool = False) -> list[int]:
-        """Return the ids of a text, without those around it; only a template may spell control tokens."""
+        """Return the ids of a text without `begin` and `end`; only in a template are control tokens read."""
         self._tokenizer.encode_special_tokens = not template
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
@@ -56,23 +56,23 @@ class Template:
     """The text around a prompt, as ids.
 
     Attributes:
-        head: ids in front of every prompt, the begin of a text among them.
+        head: ids before every prompt, including the begin of the text.
     """
 
     def __init__(self, text: str, pieces: Vocabulary):
         head, tail = text.split(PROMPT)
-        # A space in front of a word is part of its piece.
+        # A space before a word is part of its piece.
         self._gap = head[len(head.rstrip(" ")) :]
         self.head = [*pieces.begin, *pieces.encode(head.rstrip(" "), template=True)]
         self._pieces, self._tail = pieces, pieces.encode(tail, template=True)
 
     def behind(self, prompt: str) -> list[int]:
-        """Return the ids of a prompt and of the template behind it."""
+        """Return the ids of a prompt and of the template after it."""
         return [*self._pieces.encode(self._gap + prompt), *self._tail]
 
 
 def of_json(path: Path) -> Vocabulary:
-    """Return the vocabulary in a tokenizer.json; RequestError when it is damaged or gone."""
+    """Return the vocabulary in a tokenizer.json; RequestError when it is damaged or missing."""
     package = _package()
     with _damaged(path):
         tokenizer = package.Tokenizer.from_file(str(path))
@@ -85,7 +85,7 @@ def of_json(path: Path) -> Vocabulary:
 
 
 def of_facts(facts: Mapping[str, Any], where: str) -> Vocabulary:
-    """Return the vocabulary in the facts of a GGUF file; RequestError when it is none that is known."""
+    """Return the vocabulary in the facts of a GGUF file; RequestError when its kind is unknown."""
 
     def fact(name: str, kind: type, default: Any = None) -> Any:
         value = facts.get(f"tokenizer.ggml.{name}", default)
@@ -111,7 +111,7 @@ def of_facts(facts: Mapping[str, Any], where: str) -> Vocabulary:
         tokenizer.normalizer = package.normalizers.Sequence([*steps, package.normalizers.Replace(" ", _SPACE)])
     elif model == "gpt2":
         if named not in _CUTS:
-            raise RequestError(f"{where} cuts words by {shown(named)}; known are {', '.join(_CUTS)}")
+            raise RequestError(f"{where} splits words by {shown(named)}; known are {', '.join(_CUTS)}")
         merges = [tuple(str(pair).split(" ")) for pair in fact("merges", list)]
         with _damaged(where):
             tokenizer = package.Tokenizer(package.models.BPE(ids, merges, ignore_merges=named == "llama-bpe"))
@@ -131,7 +131,7 @@ def of_facts(facts: Mapping[str, Any], where: str) -> Vocabulary:
 
 
 def _merges(ranks: Mapping[str, float]) -> list[tuple[str, str]]:
-    """Return the pairs of pieces that are joined, the best first, as SentencePiece joins whatever makes a piece."""
+    """Return the pairs of pieces to merge, best first: SentencePiece merges any two that form a piece."""
     ordered = sorted((piece for piece in ranks if len(piece) > 1), key=ranks.__getitem__)
     halves = ((piece[:i], piece[i:]) for piece in ordered for i in range(1, len(piece)))
     return [(first, second) for first, second in halves if first in ranks and second in ranks]
@@ -142,7 +142,7 @@ def _damaged(where: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the package raises no narrower class
-        raise RequestError(f"{where} holds no sound pieces ({reason(error)}); fetch it again") from error
+        raise RequestError(f"cannot read the vocabulary of {where} ({reason(error)}); fetch it again") from error
 
 
 def _package() -> ModuleType:
@@ -150,5 +150,5 @@ def _package() -> ModuleType:
     try:
         import tokenizers
     except ImportError as error:
-        raise RequestError(f"the package tokenizers reads the prompts; install it: {how_to_install('llm')}") from error
+        raise RequestError(f"the package tokenizers is needed; install it: {how_to_install('llm')}") from error
     return tokenizers
