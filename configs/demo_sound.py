@@ -30,11 +30,11 @@ _BUCKETS: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=24): 0.03,
     Bucket(frames=5, batch_size=10): 0.42,
     Bucket(frames=9, batch_size=5): 0.06,
-    Bucket(frames=5, batch_size=8, task="continues"): 0.05,
-    Bucket(frames=8, batch_size=5, task="continues"): 0.09,
-    Bucket(frames=5, batch_size=7, task="frames"): 0.17,
-    Bucket(frames=5, batch_size=5, task="fills"): 0.10,
-    Bucket(frames=5, batch_size=8, task="hears"): 0.08,
+    Bucket(frames=5, batch_size=8, task="continuation"): 0.05,
+    Bucket(frames=8, batch_size=5, task="continuation"): 0.09,
+    Bucket(frames=5, batch_size=7, task="keyframes"): 0.17,
+    Bucket(frames=5, batch_size=5, task="inpainting"): 0.10,
+    Bucket(frames=5, batch_size=8, task="a2v"): 0.08,
 }
 
 lm: LMRun = replace(
@@ -55,12 +55,12 @@ _SECOND: dict[Bucket, float] = {
     Bucket(frames=2, batch_size=24, drop_text=0.6): 0.14,
     Bucket(frames=5, batch_size=10): 0.20,
     Bucket(frames=9, batch_size=5): 0.03,
-    Bucket(frames=5, batch_size=8, task="continues"): 0.03,
-    Bucket(frames=8, batch_size=5, task="continues"): 0.03,
-    Bucket(frames=5, batch_size=7, task="frames"): 0.05,
-    Bucket(frames=5, batch_size=5, task="fills"): 0.04,
-    Bucket(frames=2, batch_size=20, task="hears", drop_text=0.8): 0.18,
-    Bucket(frames=5, batch_size=8, task="hears", drop_text=0.8): 0.04,
+    Bucket(frames=5, batch_size=8, task="continuation"): 0.03,
+    Bucket(frames=8, batch_size=5, task="continuation"): 0.03,
+    Bucket(frames=5, batch_size=7, task="keyframes"): 0.05,
+    Bucket(frames=5, batch_size=5, task="inpainting"): 0.04,
+    Bucket(frames=2, batch_size=20, task="a2v", drop_text=0.8): 0.18,
+    Bucket(frames=5, batch_size=8, task="a2v", drop_text=0.8): 0.04,
 }
 
 lm_demo_sound_first: LMRun = replace(

@@ -32,23 +32,23 @@ _STEERED: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=24): 0.10,
     Bucket(frames=5, batch_size=10): 0.62,
     Bucket(frames=9, batch_size=5): 0.06,
-    Bucket(frames=8, batch_size=5, task="continues"): 0.10,
-    Bucket(frames=5, batch_size=7, task="frames"): 0.12,
+    Bucket(frames=8, batch_size=5, task="continuation"): 0.10,
+    Bucket(frames=5, batch_size=7, task="keyframes"): 0.12,
 }
 
 # Who it is shows in the first latent frame: alone it is cheap, and most of what is learned of references.
 _FIRST_FRAMES: dict[Bucket, float] = {
-    Bucket(frames=1, batch_size=32, task="shows"): 0.75,
-    Bucket(frames=1, batch_size=24, task="cuts", references=0.8): 0.25,
+    Bucket(frames=1, batch_size=32, task="reference"): 0.75,
+    Bucket(frames=1, batch_size=24, task="shots", references=0.8): 0.25,
 }
 _STORIES: dict[Bucket, float] = {
-    Bucket(frames=1, batch_size=32, task="shows"): 0.15,
-    Bucket(frames=1, batch_size=24, task="cuts", references=0.8): 0.08,
-    Bucket(frames=5, batch_size=8, task="shows"): 0.22,
-    Bucket(frames=5, batch_size=7, task="cuts", references=0.8): 0.17,
-    Bucket(frames=8, batch_size=4, task="continues", references=0.8): 0.06,
-    Bucket(frames=5, batch_size=5, task="retakes"): 0.14,
-    Bucket(frames=8, batch_size=3, task="retakes", later=True): 0.18,
+    Bucket(frames=1, batch_size=32, task="reference"): 0.15,
+    Bucket(frames=1, batch_size=24, task="shots", references=0.8): 0.08,
+    Bucket(frames=5, batch_size=8, task="reference"): 0.22,
+    Bucket(frames=5, batch_size=7, task="shots", references=0.8): 0.17,
+    Bucket(frames=8, batch_size=4, task="continuation", references=0.8): 0.06,
+    Bucket(frames=5, batch_size=5, task="retake"): 0.14,
+    Bucket(frames=8, batch_size=3, task="retake", later=True): 0.18,
 }
 
 

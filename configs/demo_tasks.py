@@ -19,10 +19,10 @@ _BUCKETS = (
     Bucket(frames=1, batch_size=32),
     Bucket(frames=5, batch_size=12),
     Bucket(frames=9, batch_size=6),
-    Bucket(frames=5, batch_size=10, task="continues"),
-    Bucket(frames=8, batch_size=6, task="continues"),
-    Bucket(frames=5, batch_size=8, task="frames"),
-    Bucket(frames=5, batch_size=6, task="fills"),
+    Bucket(frames=5, batch_size=10, task="continuation"),
+    Bucket(frames=8, batch_size=6, task="continuation"),
+    Bucket(frames=5, batch_size=8, task="keyframes"),
+    Bucket(frames=5, batch_size=6, task="inpainting"),
 )
 
 lm: LMRun = replace(

@@ -43,7 +43,7 @@ class LanguageModel:
     config: LMConfig
     params: dict = field(repr=False)
     text: Text = field(repr=False)
-    tasks: tuple[Task, ...] = ("begins",)
+    tasks: tuple[Task, ...] = ("t2v",)
     number_format: NumberFormat = "float32"
     mesh: Mesh | None = None
     scope: Scope = Scope()

@@ -7,7 +7,7 @@ from typing import Literal
 from .specials import Given
 
 # What a model may have been trained for. Model folders and runs store these names.
-Task = Literal["begins", "continues", "frames", "fills", "hears", "plays", "shows", "cuts", "retakes"]
+Task = Literal["t2v", "continuation", "keyframes", "inpainting", "a2v", "world", "reference", "shots", "retake"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,50 +41,50 @@ class TaskSpec:
 
 
 TASKS: Mapping[Task, TaskSpec] = {
-    "begins": TaskSpec(
+    "t2v": TaskSpec(
         starts_from="words",
     ),
-    "continues": TaskSpec(
+    "continuation": TaskSpec(
         pictures=Given.ANCHOR,
         earlier=1,
         starts_from="a clip, or a prompt that changes, for any length",
         refusal="for longer clips or prompts that change; ask for 1 to {longest} num_frames and give one prompt",
     ),
-    "frames": TaskSpec(
+    "keyframes": TaskSpec(
         pictures=Given.FRAME,
         wordless=0.5,
         starts_from="key frames",
         refusal="to show given frames after the first; give an image alone",
     ),
-    "fills": TaskSpec(
+    "inpainting": TaskSpec(
         pictures=Given.KNOWN,
         starts_from="a clip with a masked area",
         refusal="to fill in parts of a clip; leave the mask out",
     ),
-    "hears": TaskSpec(
+    "a2v": TaskSpec(
         sound=True,
         wordless=0.5,
         starts_from="a sound",
         refusal="to make pictures for a sound; leave audio out",
     ),
-    "plays": TaskSpec(
+    "world": TaskSpec(
         anywhere=True,
         starts_from="keys, for as long as one plays",
         refusal="to be played; a world is, which learns from recordings of a game",
     ),
-    "shows": TaskSpec(
+    "reference": TaskSpec(
         pictures=Given.REFERENCE,
         starts_from="pictures of whom the words call <1>",
         refusal="to show whom given pictures show; leave references out",
     ),
-    "cuts": TaskSpec(
+    "shots": TaskSpec(
         pictures=Given.ANCHOR,
         earlier=1,
         after_cut=True,
         starts_from="a storyboard",
         refusal="to cut to another shot; leave cut out, and the words change within the shot",
     ),
-    "retakes": TaskSpec(
+    "retake": TaskSpec(
         pictures=Given.KNOWN,
         gap_in_time=True,
         sound=True,

@@ -133,7 +133,7 @@ class ModelParts:
         """
         config = self.language_model().config
         if not config.keys:
-            raise RequestError(f"{self.name!r} was not trained {TASKS['plays'].refusal}")
+            raise RequestError(f"{self.name!r} was not trained {TASKS['world'].refusal}")
         return held(config.keys, config.keys_at_once, keys)
 
     def read_as(self, prompt: str) -> str:

@@ -182,7 +182,7 @@ class Engine(Thread):
         # This thread has a batch of its own, because a world may already begin in a worker.
         config, batch = lm.config, ContinuousBatch(lm, self._metrics.drew)
         words = "" if config.keys else "clip"  # worlds are played without words, and may have no room for any
-        slides = not {"continues", "plays"}.isdisjoint(lm.tasks)  # otherwise no clip is longer than a window
+        slides = not {"continuation", "world"}.isdisjoint(lm.tasks)  # otherwise no clip is longer than a window
         length = {} if slides else {"num_frames": model.longest}
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
             usual = plan(model, words, *read_arguments({**settings, **length}), endless=slides)

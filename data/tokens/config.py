@@ -23,7 +23,7 @@ class Bucket:
     """Latent frames of a sample."""
     batch_size: int
     """Samples in a step."""
-    task: Task = "begins"
+    task: Task = "t2v"
     """Task of the samples."""
     drop_text: float | None = None
     """Share of samples without words. Default: that of the run."""
@@ -31,10 +31,10 @@ class Bucket:
     """Probability of dropping each source of control, independently. Default: that of the run."""
     references: float = 0.0
     """Share of samples that get reference pictures, besides the inputs of their task; only clips that are stories have
-    them. All samples of the task "shows" do."""
+    them. All samples of the task "reference" do."""
     later: bool = False
     """Whether samples are windows from later in their clips, after the first latent frame as an anchor, as in a long
-    clip. Those of the task "continues" always are."""
+    clip. Those of the task "continuation" always are."""
 
     def __post_init__(self) -> None:
         if TASKS[self.task].pictures == Given.REFERENCE:

@@ -51,7 +51,7 @@ def choose(model: ModelParts, inputs: Inputs) -> Choice:
 
 
 class Asked(NamedTuple):
-    """The training that a request needs: tasks other than "begins", and sources of control other than keys."""
+    """The training that a request needs: tasks other than "t2v", and sources of control other than keys."""
 
     tasks: Sequence[Task]
     controls: Sequence[Source]
@@ -60,13 +60,13 @@ class Asked(NamedTuple):
 def _asked(model: ModelParts, inputs: Inputs) -> Asked:
     conditions, shots = inputs.conditions, [inputs.conditions, *inputs.shots]
     takes: dict[Task, bool] = {
-        "retakes": conditions.drawn is not None,
-        "shows": any(each.references for each in shots),
-        "cuts": any(stretch.cut for script in inputs.scripts for stretch in script),
-        "continues": _slides(model, inputs) and "plays" not in model.language_model().tasks,
-        "frames": bool(conditions.pictures),
-        "hears": conditions.follows_sound,
-        "fills": conditions.masked is not None,
+        "retake": conditions.drawn is not None,
+        "reference": any(each.references for each in shots),
+        "shots": any(stretch.cut for script in inputs.scripts for stretch in script),
+        "continuation": _slides(model, inputs) and "world" not in model.language_model().tasks,
+        "keyframes": bool(conditions.pictures),
+        "a2v": conditions.follows_sound,
+        "inpainting": conditions.masked is not None,
     }
     steers: dict[Source, bool] = {
         "tracks": any(each.steering.tracks is not None for each in shots),
@@ -89,7 +89,7 @@ def able(model: ModelParts, asked: Asked) -> int:
 
 
 def _takes(lm: LanguageModel, task: Task) -> bool:
-    return task in lm.tasks and (task != "shows" or lm.config.references)
+    return task in lm.tasks and (task != "reference" or lm.config.references)
 
 
 def _knows(lm: LanguageModel, source: Source) -> bool:
@@ -101,7 +101,7 @@ def _refusal(model: ModelParts, asked: Asked) -> str:
     for task in asked.tasks:
         if not any(_takes(lm, task) for lm in model.language_models):
             others = [other for other in shipped.names() if task in shipped.tasks(other)]
-            can = f"; {', '.join(others)} can" if others and task in ("retakes", "shows", "cuts") else ""
+            can = f"; {', '.join(others)} can" if others and task in ("retake", "reference", "shots") else ""
             return f"not trained {TASKS[task].refusal.format(longest=model.longest)}{can}"
     for source in asked.controls:
         if not any(_knows(lm, source) for lm in model.language_models):

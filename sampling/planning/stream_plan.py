@@ -54,7 +54,7 @@ def plan_stream(model: ModelParts, inputs: Inputs, choice: Choice) -> StreamPlan
         lookahead=lookahead_for(settings.decoding, model.defaults.lookahead),
         length=length,
         dtype=model.dtype,
-        anchored="continues" in lm.tasks or "plays" not in lm.tasks,
+        anchored="continuation" in lm.tasks or "world" not in lm.tasks,
         opening=opening,
     )
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)

@@ -180,7 +180,7 @@ onConnection((lost) => {
 // A browser keeps few connections to a server, so hidden tabs close theirs.
 document.addEventListener("visibilitychange", () => (document.hidden ? stage.close() : stage.again()));
 others?.addEventListener("message", () => { looks = 0; look(); });
-stage.use({ fault: tell, retakes: (job) => asked.knows(job, "retakes"), ended: () => { looks = 0; look(); others?.postMessage("look"); } });
+stage.use({ fault: tell, retakes: (job) => asked.knows(job, "retake"), ended: () => { looks = 0; look(); others?.postMessage("look"); } });
 steer.use({ tell, recorded: () => { looks = 0; look(); } });
 history.open((job) => {
   stage.show(job, null, { focus: true });

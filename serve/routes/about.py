@@ -33,7 +33,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "camera": any(each.camera for each in configs),
         "motion": any(each.motion for each in configs),
         "control_kinds": list(dict.fromkeys(kind for each in configs for kind in each.structures)),
-        "references": any(each.config.references and "shows" in each.tasks for each in model.language_models),
+        "references": any(each.config.references and "reference" in each.tasks for each in model.language_models),
         "upscale": list(model.scales),
         "words": words,
         "captions": captions,

@@ -159,7 +159,7 @@ def token_sample(*captions: str) -> TokenSample:
 
 
 def to_sample(text, drop_text: float) -> ToSample:
-    return ToSample(text, CONFIG, task="begins", frames=2, fps=8.0, stride=4, drop_text=drop_text)
+    return ToSample(text, CONFIG, task="t2v", frames=2, fps=8.0, stride=4, drop_text=drop_text)
 
 
 def test_a_dropped_condition_is_that_of_no_prompt():

@@ -77,7 +77,7 @@ def tiny_world() -> Model:
     assert model.lm is not None
     config = replace(model.lm.config, keys=("left", "right"), grid=(2, 3))
     params = random_params(transformer.init_params, config, 2, noise=0.4)
-    lm = LanguageModel(config, params, model.lm.text, ("plays",))
+    lm = LanguageModel(config, params, model.lm.text, ("world",))
     return Model("world", model.video_tokenizer, lm, model.defaults)
 
 
@@ -109,7 +109,7 @@ def tiny_teller() -> Model:
     assert model.lm is not None
     config = replace(model.lm.config, picture_kinds=6, camera=True)
     params = random_params(transformer.init_params, config, 2, noise=0.4)
-    tasks = tuple(task for task in get_args(Task) if task != "plays")
+    tasks = tuple(task for task in get_args(Task) if task != "world")
     return replace(model, name="teller", lm=LanguageModel(config, params, model.lm.text, tasks))
 
 
@@ -120,7 +120,7 @@ def tiny_director() -> Model:
     steered = {"tracks": 2, "structures": ("edges", "silhouette"), "camera": True, "motion": True}
     config = replace(model.lm.config, picture_kinds=6, **steered)
     params = random_params(transformer.init_params, config, 2, noise=0.4)
-    tasks = tuple(task for task in get_args(Task) if task != "plays")
+    tasks = tuple(task for task in get_args(Task) if task != "world")
     lm = LanguageModel(config, params, model.lm.text, tasks)
     return replace(model, name="director", lm=lm, upscaler=tiny_upscaler())
 

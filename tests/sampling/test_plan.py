@@ -57,7 +57,7 @@ def test_what_is_given_is_decoded_before_a_language_model_is_chosen(model):
     assert model.lm is not None
     asked = read_arguments({"keyframes": {4: PICTURE}, "num_frames": 9, "camera": "zoom in"})
     inputs = read_inputs(model, "a red seven", *asked, endless=False)
-    silent = replace(model, lm=replace(model.lm, tasks=("begins",)))  # may not draw it
+    silent = replace(model, lm=replace(model.lm, tasks=("t2v",)))  # may not draw it
     again = read_inputs(silent, "a red seven", *asked, endless=False)
     np.testing.assert_array_equal(inputs.conditions.pictures[4], again.conditions.pictures[4])
     np.testing.assert_array_equal(inputs.conditions.steering.camera, again.conditions.steering.camera)

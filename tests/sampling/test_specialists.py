@@ -29,7 +29,7 @@ def alone() -> dict[str, Model]:
     """The models whose language models are joined in `model`."""
     plain = tiny_model(sound=True)
     assert plain.lm is not None
-    few = ("begins", "continues")
+    few = ("t2v", "continuation")
     steered = tiny_steered()
     assert steered.lm is not None
     return {

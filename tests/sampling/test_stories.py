@@ -188,7 +188,7 @@ def test_what_cannot_be_told_is_refused_in_one_line(teller, pictures, asked, sai
 
 def test_a_model_that_learned_no_stories_refuses_them(tiny_model, pictures):
     lm = tiny_model.language_model()
-    plain = replace(tiny_model, lm=LanguageModel(lm.config, lm.params, lm.text, ("begins", "continues")))
+    plain = replace(tiny_model, lm=LanguageModel(lm.config, lm.params, lm.text, ("t2v", "continuation")))
     video = np.zeros((9, 16, 24, 3), np.uint8)
     asked: list[tuple[dict[str, Any], str]] = [
         ({"prompt": "a <1>", "references": pictures[:1]}, "leave references out"),

@@ -75,7 +75,9 @@ def test_a_language_model_trains_on_them(wide, tmp_path):
     with pytest.raises(RequestError, match="but 30 bits are read here"):
         open_tokens(tmp_path / "tokens", bits=30)[1]
     config = replace(wide.lm.config, structures=(), sound_levels=0, sound_frames=(0, 0), frames=3, prefix=24)
-    buckets = tuple(Bucket(frames=2, batch_size=2, task=task) for task in ("begins", "continues", "frames", "retakes"))
+    buckets = tuple(
+        Bucket(frames=2, batch_size=2, task=task) for task in ("t2v", "continuation", "keyframes", "retake")
+    )
     run = LMRun(
         model=config,
         tokens=(tmp_path / "tokens",),

@@ -14,14 +14,14 @@ STEERS = ("tracks", "camera", "motion", "control_kinds", "references")
 def test_a_model_says_what_can_steer_it(tiny_model):
     told = about("director", tiny_director())
     assert [told[name] for name in STEERS] == [2, True, True, ["edges", "silhouette"], True]
-    assert {"cuts", "retakes"} <= set(told["tasks"])
+    assert {"shots", "retake"} <= set(told["tasks"])
     told = about("tiny", tiny_model)
     assert [told[name] for name in STEERS] == [0, False, False, [], False]
 
 
 @pytest.mark.slow
 def test_a_model_whose_clips_are_one_window_long_is_warmed_up(tiny_model, tmp_path):
-    short = replace(tiny_model, lm=replace(tiny_model.lm, tasks=("begins",)))
+    short = replace(tiny_model, lm=replace(tiny_model.lm, tasks=("t2v",)))
     for service in serving(short, tmp_path):
         _, job = service.json("POST", "/v1/videos", {"prompt": "red", "num_frames": 1})
         assert service.made(job)["status"] == "completed"

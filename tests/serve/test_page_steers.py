@@ -31,7 +31,7 @@ FIELDS = ("steering", "paths", "camera", "motion", "structure", "storyboard", "r
 def address(tmp_path_factory) -> Iterator[str]:
     plain = tiny_model(sound=False)
     assert plain.lm is not None
-    plain = replace(plain, name="plain", lm=replace(plain.lm, tasks=("begins",)))
+    plain = replace(plain, name="plain", lm=replace(plain.lm, tasks=("t2v",)))
     models = {"director": tiny_director(), "plain": plain}
     with listening(models, tmp_path_factory.mktemp("steers")) as address:
         yield address

@@ -159,7 +159,7 @@ def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
 
 
 def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
-    tasks = (Stage(buckets=(Bucket(frames=2, batch_size=2, task="frames"),)),)
+    tasks = (Stage(buckets=(Bucket(frames=2, batch_size=2, task="keyframes"),)),)
     still = OptimizerConfig(learning_rate=0.0)
     run = replace(SHORT, tokens=(trained / "tokens",), stages=tasks, optimizer=still, start_from=trained / "lm")
     after = reelm.train(run, tmp_path / "further")
@@ -322,14 +322,14 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     np.testing.assert_array_equal(source[3]["sound"], audio.encode(sound, 16_000)[0])
 
     heard = replace(LM.model, sound_levels=2, sound_bits=4, sound_frames=(5, 20))
-    buckets = (Bucket(frames=2, batch_size=2), Bucket(frames=2, batch_size=2, task="hears"))
+    buckets = (Bucket(frames=2, batch_size=2), Bucket(frames=2, batch_size=2, task="a2v"))
     stages = (Stage(buckets=buckets, weights=(0.5, 0.5)),)
     run = replace(SHORT, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
     reelm.train(run, tmp_path / "lm")
     model = export(ExportPlan(video_tokenizer=parts, lm=[tmp_path / "lm"], audio_tokenizer=parts), tmp_path / "model")
     clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
     assert clip.audio is not None and clip.audio.shape == (10_000, 1)
-    assert model.language_model().tasks == ("begins", "hears")
+    assert model.language_model().tasks == ("a2v", "t2v")
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
         reelm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 

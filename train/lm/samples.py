@@ -1,14 +1,14 @@
 """From a clip's codes to what the language model trains on: a prefix of some task, and the codes that follow it.
 
-    begins      words                      -> the clip's first latent frames
-    continues   words, the first frame     -> latent frames from anywhere later: a window of a long clip
-    frames      words, a few frames        -> the clip's first latent frames, which show them
-    fills       words, the clip with gaps  -> the clip's first latent frames
-    hears       words, the sound           -> the clip's first latent frames, and the sound once more
-    plays       words, keys                -> latent frames from anywhere
-    shows       words, pictures of whom they name -> the clip's first latent frames
-    cuts        words, the first frame before a cut -> latent frames from the cut on, or from later in that shot
-    retakes     words, the clip with a gap in time -> the clip's first latent frames
+    t2v           words                      -> the clip's first latent frames
+    continuation  words, the first frame     -> latent frames from anywhere later: a window of a long clip
+    keyframes     words, a few frames        -> the clip's first latent frames, which show them
+    inpainting    words, the clip with gaps  -> the clip's first latent frames
+    a2v           words, the sound           -> the clip's first latent frames, and the sound once more
+    world         words, keys                -> latent frames from anywhere
+    reference     words, pictures of whom they name -> the clip's first latent frames
+    shots         words, the first frame before a cut -> latent frames from the cut on, or from later in that shot
+    retake        words, the clip with a gap in time -> the clip's first latent frames
 
 References, the pictures of whom words name, can be given beside those of any task.
 Given pictures and given sound stand in the prefix. Continuing given codes needs no task, nor does sound for given
@@ -74,7 +74,7 @@ class ToSample(grain.transforms.RandomMap):
             a camera control clips speak in fewer.
         motions: of many clips, in order; None for a model that knows no motion score.
         references: share of samples that are given references.
-        later: whether they are windows from later in the clip, behind an anchor, as those of "continues" are anyhow.
+        later: whether they are windows from later in the clip, behind an anchor, as those of "continuation" are anyhow.
     """
 
     def __init__(

@@ -47,7 +47,7 @@ video_tokenizer = VideoTokenizerRun(
     loop=LoopConfig(steps=2_400, log_every=100, save_every=600, sample_every=1_200),
 )
 
-_PLAYS: Task = "plays"
+_WORLD: Task = "world"
 
 lm = LMRun(
     model=LMConfig(
@@ -68,9 +68,9 @@ lm = LMRun(
     stages=(
         Stage(
             buckets=(
-                Bucket(frames=3, batch_size=12, task=_PLAYS),
-                Bucket(frames=4, batch_size=8, task=_PLAYS),
-                Bucket(frames=8, batch_size=4, task=_PLAYS),
+                Bucket(frames=3, batch_size=12, task=_WORLD),
+                Bucket(frames=4, batch_size=8, task=_WORLD),
+                Bucket(frames=8, batch_size=4, task=_WORLD),
             ),
             weights=(0.6, 0.2, 0.2),
         ),

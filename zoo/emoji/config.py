@@ -50,9 +50,9 @@ _IMAGES = Bucket(frames=1, batch_size=64)
 _CLIPS = Bucket(frames=4, batch_size=24)
 # What a clip may be given: some of its frames, all but a part of it, or what came before.
 _TASKS = (
-    Bucket(frames=4, batch_size=20, task="frames"),
-    Bucket(frames=4, batch_size=12, task="fills"),
-    Bucket(frames=3, batch_size=24, task="continues"),
+    Bucket(frames=4, batch_size=20, task="keyframes"),
+    Bucket(frames=4, batch_size=12, task="inpainting"),
+    Bucket(frames=3, batch_size=24, task="continuation"),
 )
 
 lm = LMRun(

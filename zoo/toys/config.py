@@ -74,11 +74,11 @@ audio_tokenizer = AudioTokenizerRun(
 _BUCKETS: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=40): 0.25,
     Bucket(frames=5, batch_size=10): 0.42,
-    Bucket(frames=4, batch_size=10, task="continues"): 0.08,
-    Bucket(frames=5, batch_size=8, task="frames"): 0.08,
-    Bucket(frames=5, batch_size=6, task="fills"): 0.05,
-    Bucket(frames=5, batch_size=8, task="hears"): 0.07,
-    Bucket(frames=5, batch_size=6, task="retakes"): 0.05,
+    Bucket(frames=4, batch_size=10, task="continuation"): 0.08,
+    Bucket(frames=5, batch_size=8, task="keyframes"): 0.08,
+    Bucket(frames=5, batch_size=6, task="inpainting"): 0.05,
+    Bucket(frames=5, batch_size=8, task="a2v"): 0.07,
+    Bucket(frames=5, batch_size=6, task="retake"): 0.05,
 }
 
 lm = LMRun(

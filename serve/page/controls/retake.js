@@ -19,7 +19,7 @@ export function restore({ retake = null }) {
 }
 
 export function meet(model) {
-  able = model.tasks.includes("retakes");
+  able = model.tasks.includes("retake");
   show();
 }
 

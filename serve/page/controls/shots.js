@@ -48,7 +48,7 @@ function read(text) {
 
 export function meet(model, preset) {
   usual = preset;
-  able = { cuts: model.tasks.includes("cuts"), any: ["cuts", "continues"].some((each) => model.tasks.includes(each)) && !model.keys.length };
+  able = { cuts: model.tasks.includes("shots"), any: ["shots", "continuation"].some((each) => model.tasks.includes(each)) && !model.keys.length };
   if (!able.any) shots = [];
   draw();
 }

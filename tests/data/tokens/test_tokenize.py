@@ -72,7 +72,7 @@ def test_stories_have_codes_of_their_pictures_and_of_the_next_shot(tiny_sound_mo
             shot["reference_captions"],
         )
     plain = tokenize_plain(video, tmp_path / "plain")
-    for task in ("shows", "cuts"):
+    for task in ("reference", "shots"):
         stages = [Stage(buckets=(Bucket(frames=1, batch_size=1, task=task),))]
         mixture(stages, [plain, source], lambda *_: Whole(), seed=0)  # of the set that has stories
         with pytest.raises(RequestError, match="moving_digits_stories"):

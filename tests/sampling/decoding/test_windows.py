@@ -94,7 +94,7 @@ def test_guidance_may_change_over_time(tiny_model):
 
 def test_a_model_refuses_what_it_was_not_trained_for(tiny_model, clip):
     assert tiny_model.lm is not None
-    plain = replace(tiny_model, lm=replace(tiny_model.lm, tasks=("begins",)))
+    plain = replace(tiny_model, lm=replace(tiny_model.lm, tasks=("t2v",)))
     picture, mask = clip.video[0], np.ones((16, 24), bool)
     for settings, message in (
         ({"num_frames": 14}, "1 to 13"),

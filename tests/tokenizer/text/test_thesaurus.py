@@ -116,7 +116,7 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     assert isinstance(encoder, SentenceEncoder)
     captions = {"a dog": ["dog runs"], "a plane": ["a plane takes off"]}
     model = reader(tiny_model, encoder)
-    lm = replace(model.language_model(), tasks=("begins", "continues"))
+    lm = replace(model.language_model(), tasks=("t2v", "continuation"))
     model = replace(model, lm=lm, thesaurus=fit(encoder, Words(captions, {"again": ", again"}, {"犬": "a dog"})))
     model.save(tmp_path / "m")
     loaded = reelm.load(str(tmp_path / "m"))

@@ -33,7 +33,7 @@ def test_a_further_kind_of_picture_is_learned_and_the_rest_stays_to_the_bit(tiny
         model=LMConfig(bits=10, frames=2, width=32, layers=2, heads=2, kv_heads=1, head_width=16, hidden=32,
                        prefix=24, text_vocabulary=280, picture_kinds=4),
         tokens=(of_one_code(tmp_path / "tokens", tiny_model.video_tokenizer.hash, said, 2),),
-        stages=(Stage(buckets=(Bucket(frames=1, batch_size=8), Bucket(frames=1, batch_size=8, task="continues")),
+        stages=(Stage(buckets=(Bucket(frames=1, batch_size=8), Bucket(frames=1, batch_size=8, task="continuation")),
                       weights=(0.9, 0.1)),),
         optimizer=OptimizerConfig(muon=0.02, warmup=1),
         loop=LoopConfig(steps=60, save_every=60, sample_every=0),
@@ -50,7 +50,7 @@ def test_a_further_kind_of_picture_is_learned_and_the_rest_stays_to_the_bit(tiny
     )
     reelm.train(second, tmp_path / "second")
     before, after = (open_lm(tmp_path / name, None).model for name in ("first", "second"))
-    assert set(after.tasks) == {"begins", "continues"}  # a frozen model has not forgotten
+    assert set(after.tasks) == {"t2v", "continuation"}  # a frozen model has not forgotten
     assert {"red", "eight"} <= {*after.scope.words} and after.scope.frames == 5
     table, old = (model.params["given"]["embedding"] for model in (after, before))
     np.testing.assert_array_equal(table[:4], old)

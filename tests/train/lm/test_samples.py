@@ -53,16 +53,16 @@ def draws(
 
 
 def test_a_clip_that_begins_has_its_words_alone(text, sample):
-    (one, *_) = draws(text, sample, "begins", 5)
+    (one, *_) = draws(text, sample, "t2v", 5)
     np.testing.assert_array_equal(one["codes"].video, sample["video"][:5])
     assert one["prefix"].kinds.shape == (0, 2, 3) and one["prefix"].words[4] != FILLER
 
 
 def test_windows_come_from_everywhere_but_the_beginning(text, sample):
-    made = draws(text, sample, "continues", 5)
+    made = draws(text, sample, "continuation", 5)
     firsts = {int(each["codes"].video[0, 0, 0]) // 6 for each in made}
     assert firsts == {1, 2, 3, 4}
-    begins = draws(text, sample, "begins", 5)[0]["prefix"].words
+    begins = draws(text, sample, "t2v", 5)[0]["prefix"].words
     for each in made:
         assert each["codes"].video.shape == (5, 2, 3)
         np.testing.assert_array_equal(each["prefix"].codes, sample["video"][:1])
@@ -71,7 +71,7 @@ def test_windows_come_from_everywhere_but_the_beginning(text, sample):
 
 
 def test_given_frames_lie_inside_the_clip_at_their_times(text, sample):
-    made = draws(text, sample, "frames", 5)
+    made = draws(text, sample, "keyframes", 5)
     seen = set()
     for each in made:
         prefix = each["prefix"]
@@ -83,7 +83,7 @@ def test_given_frames_lie_inside_the_clip_at_their_times(text, sample):
 
 
 def test_gaps_are_boxes_or_all_around_them(text, sample):
-    made = draws(text, sample, "fills", 3, 200)
+    made = draws(text, sample, "inpainting", 3, 200)
     shares = []
     for each in made:
         prefix = each["prefix"]
@@ -97,30 +97,30 @@ def test_gaps_are_boxes_or_all_around_them(text, sample):
 
 
 def test_sound_is_that_beside_the_pictures(text, sample):
-    (one, *_) = draws(text, sample, "begins", 3)
+    (one, *_) = draws(text, sample, "t2v", 3)
     np.testing.assert_array_equal(one["codes"].sound, sample["sound"][: 2 + 8 + 8])
-    for each in draws(text, sample, "continues", 3, 10):
+    for each in draws(text, sample, "continuation", 3, 10):
         first = int(each["codes"].video[0, 0, 0]) // 6
         begin = 2 + 8 * (first - 1)
         np.testing.assert_array_equal(each["codes"].sound, sample["sound"][begin : begin + 24])
 
 
 def test_sound_is_heard_before_the_pictures_in_its_own_task_alone(text, sample):
-    heard = draws(text, sample, "hears", 3)
+    heard = draws(text, sample, "a2v", 3)
     for each in heard:
         np.testing.assert_array_equal(each["prefix"].sound, each["codes"].sound)
     assert 0.3 < np.mean([each["prefix"].words[4] == FILLER for each in heard]) < 0.7  # words would give it away
-    assert draws(text, sample, "begins", 3, 1)[0]["prefix"].sound.shape == (0, 3)
+    assert draws(text, sample, "t2v", 3, 1)[0]["prefix"].sound.shape == (0, 3)
 
 
 def test_frames_are_often_all_that_is_asked_for(text, sample):
-    words = [each["prefix"].words[4] != FILLER for each in draws(text, sample, "frames", 5)]
+    words = [each["prefix"].words[4] != FILLER for each in draws(text, sample, "keyframes", 5)]
     assert 0.3 < np.mean(words) < 0.7
 
 
 def test_a_clip_without_a_track_says_so(text, sample):
     silent = TokenSample(**(sample | {"sound": np.zeros((0, 3), np.int32)}))  # type: ignore[typeddict-item]
-    (one, *_) = draws(text, silent, "begins", 3)
+    (one, *_) = draws(text, silent, "t2v", 3)
     assert one["codes"].sound.shape == (18, 3) and (one["codes"].sound == -1).all()
 
 
@@ -135,7 +135,7 @@ def named(prefix) -> list[int]:
 
 
 def test_words_name_the_references_that_are_given(text, story):
-    made = [each["prefix"] for each in draws(text, story, "shows", 5, 200, references=1.0)]
+    made = [each["prefix"] for each in draws(text, story, "reference", 5, 200, references=1.0)]
     seen, orders = [], set()
     for prefix in made:
         assert prefix.references.shape == (2, 1, 2) and len(named(prefix)) in (1, 2)
@@ -148,13 +148,13 @@ def test_words_name_the_references_that_are_given(text, story):
 
 
 def test_some_samples_keep_their_references_and_lose_their_words(text, story):
-    made = [each["prefix"] for each in draws(text, story, "shows", 5, 100, drop_text=1.0, references=1.0)]
+    made = [each["prefix"] for each in draws(text, story, "reference", 5, 100, drop_text=1.0, references=1.0)]
     assert all((prefix.words[4:] == FILLER).all() for prefix in made)
     assert 0.1 < np.mean([bool(shown(prefix)) for prefix in made]) < 0.4
 
 
 def test_references_stand_beside_what_another_task_gives(text, story):
-    made = draws(text, story, "continues", 5, references=0.5)
+    made = draws(text, story, "continuation", 5, references=0.5)
     assert 0.2 < np.mean([bool(shown(each["prefix"])) for each in made]) < 0.7
     for each in made:
         assert each["prefix"].kinds.shape == (1, 2, 3) and (each["prefix"].kinds == Given.ANCHOR).all()
@@ -162,7 +162,7 @@ def test_references_stand_beside_what_another_task_gives(text, story):
 
 
 def test_a_shot_after_a_cut_is_seen_behind_the_first_frame_of_the_one_before(text, story):
-    made = draws(text, story, "cuts", 5, references=0.5)
+    made = draws(text, story, "shots", 5, references=0.5)
     firsts = [int(each["codes"].video[0, 0, 0] - 3000) // 6 for each in made]
     assert {*firsts} == {1, 2, 3, 4} and 0.5 < np.mean([first == 1 for first in firsts]) < 0.95
     for each, first in zip(made, firsts, strict=True):
@@ -177,7 +177,7 @@ def test_a_shot_after_a_cut_is_seen_behind_the_first_frame_of_the_one_before(tex
 
 def test_a_retake_knows_pictures_and_sound_around_a_gap_in_time(text, sample):
     gaps = set()
-    for each in draws(text, sample, "retakes", 5, 100):
+    for each in draws(text, sample, "retake", 5, 100):
         prefix, codes = each["prefix"], each["codes"]
         unknown = (prefix.kinds == Given.UNKNOWN).all(axis=(1, 2))
         assert ((prefix.kinds == Given.KNOWN).all(axis=(1, 2)) == ~unknown).all() and not unknown.all()
@@ -189,7 +189,7 @@ def test_a_retake_knows_pictures_and_sound_around_a_gap_in_time(text, sample):
 
 
 def test_a_gap_may_lie_later_in_a_long_clip(text, sample):
-    for each in draws(text, sample, "retakes", 5, 40, later=True):
+    for each in draws(text, sample, "retake", 5, 40, later=True):
         prefix, codes = each["prefix"], each["codes"]
         first = int(codes.video[0, 0, 0]) // 6
         assert prefix.words[0] == CONTINUES and not codes.at_start and 1 <= first <= 4
@@ -201,7 +201,7 @@ def test_a_gap_may_lie_later_in_a_long_clip(text, sample):
 
 def test_control_clips_speak_seldom_beside_tracks_that_tracks_are_heard(text, sample):
     model = LMConfig(prefix=48, sound_levels=3, sound_frames=(2, 8), tracks=1, structures=("edges",))
-    to_sample = ToSample(text, model, task="begins", frames=3, fps=8.0, stride=4, drop_text=0.0, drop_control=0.2)
+    to_sample = ToSample(text, model, task="t2v", frames=3, fps=8.0, stride=4, drop_text=0.0, drop_control=0.2)
 
     def shares(steered: TokenSample) -> dict[str, float]:
         fields = [to_sample.random_map(steered, np.random.default_rng(i))["codes"].control for i in range(200)]

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
     model = tiny_model(sound=False)
     assert model.lm is not None
     params = {**model.lm.params, "given": {"embedding": model.lm.params["given"]["embedding"][:4]}}
-    lm = LanguageModel(replace(model.lm.config, picture_kinds=4), params, model.lm.text, ("begins",))
+    lm = LanguageModel(replace(model.lm.config, picture_kinds=4), params, model.lm.text, ("t2v",))
     path = tmp_path_factory.mktemp("start") / "model"
     Model("few", model.video_tokenizer, lm, model.defaults).save(path)
     return path, lm
@@ -48,7 +48,7 @@ def test_sources_of_control_are_learned_beside_those_that_are_known(folder, tmp_
     path, lm = folder
     keys = replace(lm.config, picture_kinds=4, keys=("left", "right"))
     params = {**lm.params, "control": {"kernel": np.ones((3, keys.width), np.float32)}}
-    model = Model("keys", load(str(path)).video_tokenizer, LanguageModel(keys, params, lm.text, ("plays",)), Defaults())
+    model = Model("keys", load(str(path)).video_tokenizer, LanguageModel(keys, params, lm.text, ("world",)), Defaults())
     model.save(tmp_path / "keys")
     kernel = open_start(tmp_path / "keys", replace(keys, tracks=1, motion=True)).params["control"]["kernel"]
     assert kernel.shape == (3 + 34 + 2, keys.width)
