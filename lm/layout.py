@@ -4,10 +4,10 @@
     holds     given codes ...   how  rows  cols  fps   text, fillers     ..     code 0 code 1 ...
     predicts  -                 -    -     -     -     -                code 0  code 1 ...
 
-The prefix is what is known of a clip before its first code: references, given pictures (`Given`), given sound, then
-words. It is read in both directions. The words are always filled up to their length with a filler code that is attended
-to like any other. The codes of the clip follow, latent frame by latent frame: the picture in raster order, then the
-audio frames beside it, one slot each.
+The prefix is what is known of a clip before its first code: references, given pictures (`PictureKind`), given sound,
+then words. It is read in both directions. The words are always filled up to their length with a filler code that is
+attended to like any other. The codes of the clip follow, latent frame by latent frame: the picture in raster order,
+then the audio frames beside it, one slot each.
 
 Slots have positions on three axes, (time, row, column), with time in latent frames. A picture's code is at its own
 row and column, an audio frame at row and column -1. Both share one clock, which says when a thing ends: the last audio

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .layout import Layout
-from .specials import CONTINUES, REFERENCES_AT, Given
+from .specials import CONTINUES, REFERENCES_AT, PictureKind
 
 Array = jax.Array | np.ndarray
 
@@ -49,7 +49,7 @@ class Prefix:
         references: int32 `[R, K, p, q]`, codes of portraits, of `layout.reference_grid`; read where `numbers` are.
         numbers: int32 `[R, K]`, what words call the references, from 1 on; 0 for none.
         codes: int32 `[R, G, h, w]`, codes of the pictures, as those of clips; read where `has_code`.
-        kinds: int32 `[R, G, h, w]`, values of `Given`; `Given.NOTHING` fills a row up.
+        kinds: int32 `[R, G, h, w]`, values of `PictureKind`; `PictureKind.NOTHING` fills a row up.
         times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on.
         sound: int32 `[R, S, L]`, the sound beside all latent frames that follow, -1 where it is not given; S is 0
             where none is.
@@ -97,14 +97,15 @@ class Prefix:
 
     def unconditional(self) -> "Prefix":
         """Return the same words with nothing given. The anchor stays: it shows what came before."""
-        kinds = np.where(np.asarray(self.kinds) == Given.ANCHOR, Given.ANCHOR, Given.NOTHING).astype(np.int32)
+        anchors = np.asarray(self.kinds) == PictureKind.ANCHOR
+        kinds = np.where(anchors, PictureKind.ANCHOR, PictureKind.NOTHING).astype(np.int32)
         return replace(self, numbers=np.zeros_like(self.numbers), kinds=kinds, sound=np.full_like(self.sound, -1))
 
     @property
     def has_code(self) -> jax.Array:
         """Whether each slot of a picture holds a code, bool `[R, G, h, w]`."""
         kinds = jnp.asarray(self.kinds)
-        return (kinds != Given.NOTHING) & (kinds != Given.UNKNOWN)
+        return (kinds != PictureKind.NOTHING) & (kinds != PictureKind.UNKNOWN)
 
     def positions(self, layout: Layout) -> jax.Array:
         """Return the positions float32 `[R, K p q + G h w, 3]` of the codes of references and pictures."""

@@ -26,7 +26,7 @@ _NAME = re.compile(r"<(\d{1,9})>")
 Group = Literal["video", "sound"]
 
 
-class Given(IntEnum):
+class PictureKind(IntEnum):
     """The kind of a slot of a given picture."""
 
     NOTHING = 0  # no picture: a filler, attended to like any other

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from .specials import Given
+from .specials import PictureKind
 
 # What a model may have been trained for. Model folders and runs store these names.
 Task = Literal["t2v", "continuation", "keyframes", "inpainting", "a2v", "world", "reference", "shots", "retake"]
@@ -15,7 +15,7 @@ class TaskSpec:
     """What a task puts into the prefix besides words, what it needs, and how it is refused.
 
     Attributes:
-        pictures: kind of the pictures in the prefix. `Given.KNOWN` is the clip itself, with gaps.
+        pictures: kind of the pictures in the prefix. `PictureKind.KNOWN` is the clip itself, with gaps.
         gap_in_time: whether the gap is whole latent frames; otherwise it is a place in all of them.
         sound: whether the prefix of a model with sound holds the clip's sound, with the gaps of the pictures if any.
         earlier: latent frames that a clip needs before the first one to be predicted. With any, the prefix says that
@@ -29,7 +29,7 @@ class TaskSpec:
             frames of the model's longest clip. Empty for a task that no request is refused for.
     """
 
-    pictures: Given = Given.NOTHING
+    pictures: PictureKind = PictureKind.NOTHING
     gap_in_time: bool = False
     sound: bool = False
     earlier: int = 0
@@ -45,19 +45,19 @@ TASKS: Mapping[Task, TaskSpec] = {
         starts_from="words",
     ),
     "continuation": TaskSpec(
-        pictures=Given.ANCHOR,
+        pictures=PictureKind.ANCHOR,
         earlier=1,
         starts_from="a clip, or a prompt that changes, for any length",
         refusal="for longer clips or prompts that change; ask for 1 to {longest} num_frames and give one prompt",
     ),
     "keyframes": TaskSpec(
-        pictures=Given.FRAME,
+        pictures=PictureKind.FRAME,
         wordless=0.5,
         starts_from="key frames",
         refusal="to show given frames after the first; give an image alone",
     ),
     "inpainting": TaskSpec(
-        pictures=Given.KNOWN,
+        pictures=PictureKind.KNOWN,
         starts_from="a clip with a masked area",
         refusal="to fill in parts of a clip; leave the mask out",
     ),
@@ -73,19 +73,19 @@ TASKS: Mapping[Task, TaskSpec] = {
         refusal="to be played; a world is, which learns from recordings of a game",
     ),
     "reference": TaskSpec(
-        pictures=Given.REFERENCE,
+        pictures=PictureKind.REFERENCE,
         starts_from="pictures of whom the words call <1>",
         refusal="to show whom given pictures show; leave references out",
     ),
     "shots": TaskSpec(
-        pictures=Given.ANCHOR,
+        pictures=PictureKind.ANCHOR,
         earlier=1,
         after_cut=True,
         starts_from="a storyboard",
         refusal="to cut to another shot; leave cut out, and the words change within the shot",
     ),
     "retake": TaskSpec(
-        pictures=Given.KNOWN,
+        pictures=PictureKind.KNOWN,
         gap_in_time=True,
         sound=True,
         starts_from="a clip of which some seconds are made anew",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reelm.errors import RequestError
-from reelm.lm.specials import Given
+from reelm.lm.specials import PictureKind
 from reelm.lm.tasks import TASKS, Task
 
 Captions = Literal["all", "first", "last"]
@@ -37,7 +37,7 @@ class Bucket:
     clip. Those of the task "continuation" always are."""
 
     def __post_init__(self) -> None:
-        if TASKS[self.task].pictures == Given.REFERENCE:
+        if TASKS[self.task].pictures == PictureKind.REFERENCE:
             object.__setattr__(self, "references", 1.0)
         if not 0 <= self.references <= 1:
             raise RequestError(f"references of a bucket are {self.references}; they are a share, from 0 to 1")

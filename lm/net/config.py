@@ -11,7 +11,7 @@ from reelm.errors import RequestError
 from reelm.lm.control import camera, motion, tracks
 from reelm.lm.control.sources import Source
 from reelm.lm.layout import Layout, audio_frames
-from reelm.lm.specials import HEAD, Given, Group
+from reelm.lm.specials import HEAD, Group, PictureKind
 from reelm.tokenizer.code_spec import CodeSpec
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class LMConfig:
     sound_hidden: int | None = None
     """Width inside the mixers of the sound head, one for each level but the last. Default: `hidden`."""
     picture_kinds: int = 5
-    """Kinds of given pictures that the net tells apart: the first so many of `Given`. One that learns another has one
-    more."""
+    """Kinds of given pictures that the net tells apart: the first so many of `PictureKind`. One that learns another has
+    one more."""
     grid: tuple[int, int] = (0, 0)
     """Most rows and columns of a latent frame whose places a net with keys knows. (0, 0) for one that knows distances
     alone. In a world the player is always at the same place, and so is what they have."""
@@ -115,8 +115,8 @@ class LMConfig:
             raise RequestError("a net knows places beside keys alone; give keys, or leave grid out")
         if not 0 <= self.tracks <= _MOST_TRACKS:
             raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
-        if self.picture_kinds > len(Given):
-            raise RequestError(f"picture_kinds is {self.picture_kinds}; there are {len(Given)}")
+        if self.picture_kinds > len(PictureKind):
+            raise RequestError(f"picture_kinds is {self.picture_kinds}; there are {len(PictureKind)}")
         first, later = self.sound_frames
         if not (self.sound_levels > 0 and 0 < first <= later or self.sound_levels == first == later == 0):
             raise RequestError(
@@ -132,7 +132,7 @@ class LMConfig:
     @property
     def references(self) -> bool:
         """Whether the net knows references, whose names are then ids of their own."""
-        return self.picture_kinds > Given.REFERENCE
+        return self.picture_kinds > PictureKind.REFERENCE
 
     @property
     def channels(self) -> Mapping[Source, int]:

@@ -12,7 +12,7 @@ from reelm.lm.control.field import of_source
 from reelm.lm.control.structure import structure_ids
 from reelm.lm.layout import Layout
 from reelm.lm.prefix import Array, ClipCodes, Prefix, flat
-from reelm.lm.specials import HEAD, NAMES, SPECIALS, Given, Group
+from reelm.lm.specials import HEAD, NAMES, SPECIALS, Group, PictureKind
 from reelm.tokenizer.codes import are_known, ids_to_sub_tokens
 
 from .config import LMConfig
@@ -81,7 +81,7 @@ def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
     rows, of_kind = prefix.words.shape[0], jnp.asarray(params["given"]["embedding"], dtype)
     if prefix.sound.shape[1]:
         sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
-        parts.insert(0, sound + of_kind[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
+        parts.insert(0, sound + of_kind[PictureKind.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
     if prefix.kinds.shape[1]:
         kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
         codes = ids_to_sub_tokens(flat(prefix.codes), config.code)
@@ -97,7 +97,7 @@ def embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes,
     video = flat(codes.video)
     x = embed_codes(config, params, "video", ids_to_sub_tokens(jnp.maximum(video, 0), config.code), dtype)
     x = jnp.where(
-        are_known(video, config.bits)[..., None], x, params["given"]["embedding"].astype(dtype)[Given.UNKNOWN]
+        are_known(video, config.bits)[..., None], x, params["given"]["embedding"].astype(dtype)[PictureKind.UNKNOWN]
     )
     if not config.sound_levels:
         return x
@@ -133,11 +133,11 @@ def _embed_references(config: LMConfig, params: dict, prefix: Prefix, dtype: DTy
     of_kind, of_name = (jnp.asarray(params[name]["embedding"], dtype) for name in ("given", "prefix"))
     numbers = jnp.repeat(jnp.asarray(prefix.numbers), math.prod(prefix.references.shape[2:4]), axis=1)[..., None]
     codes = embed_codes(config, params, "video", ids_to_sub_tokens(flat(prefix.references), config.code), dtype)
-    there = codes + of_kind[Given.REFERENCE] + of_name[NAMES + numbers[..., 0]]
-    return jnp.where(numbers > 0, there, of_kind[Given.NOTHING])
+    there = codes + of_kind[PictureKind.REFERENCE] + of_name[NAMES + numbers[..., 0]]
+    return jnp.where(numbers > 0, there, of_kind[PictureKind.NOTHING])
 
 
 def _embed_sound(config: LMConfig, params: dict, sound: jax.Array, dtype: DTypeLike) -> jax.Array:
-    """Return `[R, S, D]` of audio frames int32 `[R, S, L]`; `Given.NOTHING` where there is no track."""
+    """Return `[R, S, D]` of audio frames int32 `[R, S, L]`; `PictureKind.NOTHING` where there is no track."""
     embedded = embed_codes(config, params, "sound", jnp.maximum(sound, 0), dtype)
-    return jnp.where(sound[..., :1] >= 0, embedded, params["given"]["embedding"].astype(dtype)[Given.NOTHING])
+    return jnp.where(sound[..., :1] >= 0, embedded, params["given"]["embedding"].astype(dtype)[PictureKind.NOTHING])

@@ -8,7 +8,7 @@ import numpy as np
 from reelm.lm.layout import audio_frames, reference_grid
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
-from reelm.lm.specials import FILLER, HEAD, NAMES, Given
+from reelm.lm.specials import FILLER, HEAD, NAMES, PictureKind
 from reelm.media.pixels import Frames
 from reelm.sampling.options import ControlKind
 from reelm.tokenizer.codes import to_device
@@ -141,26 +141,26 @@ class Conditions:
         rows, (h, w), stride = len(words.words), self.known.shape[1:], self.time_stride
         codes, kinds, times = [], [], []
 
-        def add(picture: np.ndarray, kind: np.ndarray | Given, time: float) -> None:
+        def add(picture: np.ndarray, kind: np.ndarray | PictureKind, time: float) -> None:
             codes.append(np.broadcast_to(picture, (rows, h, w)))
             kinds.append(np.broadcast_to(np.asarray(kind, np.int32), (rows, h, w)))
             times.append(time)
 
         if anchor is not None:
-            add(anchor, Given.ANCHOR, anchor_time)
+            add(anchor, PictureKind.ANCHOR, anchor_time)
         for frame, picture in sorted(self.pictures.items()):
             if start - 1 < frame / stride < start + frames:
-                add(picture, Given.FRAME, frame / stride - start)
+                add(picture, PictureKind.FRAME, frame / stride - start)
         whole, unknown = self.masked, self.unknown
         if self.drawn is not None:
             whole, unknown = self.known, self.drawn[:, None, None]
         if whole is not None and unknown is not None:
             for i in range(start, min(start + frames, len(whole))):
-                kind = np.where(unknown[i], Given.UNKNOWN, Given.KNOWN)
+                kind = np.where(unknown[i], PictureKind.UNKNOWN, PictureKind.KNOWN)
                 add(whole[i], kind, float(i - start))
         # Each number of pictures compiles another program, so the number is padded to a power of two.
         while len(codes) & (len(codes) - 1):
-            add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
+            add(np.zeros((1, h, w), np.int32), PictureKind.NOTHING, 0.0)
         prefix = self._with_references(words, lm)
         if codes:
             prefix = replace(

@@ -3,8 +3,8 @@
     Sources: image, last_image, keyframes, video, mask, audio  ->  Conditions: codes with their times
 
 A picture at frame 0 and a clip that is continued become the first codes themselves, and so does their sound. Pictures
-at later frames and the kept part of a masked clip go into the prefix, as `Given` pictures. Sound that pictures are made
-for goes there, too, because a picture depends on the sound that follows.
+at later frames and the kept part of a masked clip go into the prefix, each with its `PictureKind`. Sound that pictures
+are made for goes there, too, because a picture depends on the sound that follows.
 """
 
 import math

@@ -14,7 +14,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_prefix
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import count, prompt_prefix, truncated
-from reelm.lm.specials import HEAD, NAMES, SPECIALS, Given, renamed
+from reelm.lm.specials import HEAD, NAMES, SPECIALS, PictureKind, renamed
 from reelm.tokenizer.text.pieces import TextTokenizer
 
 TEXT = TextTokenizer.train(["a red seven moves up and a blue two moves left"] * 9, 300)
@@ -70,7 +70,7 @@ def test_the_slots_of_a_reference_carry_its_name_and_no_other_picture_does():
             references=references,
             numbers=np.array([[number]], np.int32),
             codes=codes,
-            kinds=np.full_like(codes, Given.FRAME),
+            kinds=np.full_like(codes, PictureKind.FRAME),
             times=np.ones((1, 1), np.float32),
         )
         return np.asarray(embed_prefix(CONFIG, params, prefix, np.float32))[0]

@@ -18,7 +18,7 @@ from reelm.lm.net.embed import embed_codes
 from reelm.lm.net.rotary import SlotFields
 from reelm.lm.parameters import unroll
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.specials import Given
+from reelm.lm.specials import PictureKind
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
 CONFIG = LMConfig(
@@ -79,7 +79,7 @@ def with_pictures(prefix: Prefix, pictures: int) -> Prefix:
     if not pictures:
         return prefix
     codes = jax.random.randint(jax.random.key(7), (2, pictures, 2, 3), 0, 1 << CONFIG.bits)
-    kinds = jnp.array([Given.FRAME, Given.UNKNOWN, Given.NOTHING])[:pictures, None, None]
+    kinds = jnp.array([PictureKind.FRAME, PictureKind.UNKNOWN, PictureKind.NOTHING])[:pictures, None, None]
     times = jax.random.uniform(jax.random.key(8), (2, pictures), maxval=3)
     return replace(prefix, codes=codes, kinds=jnp.broadcast_to(kinds, codes.shape), times=times)
 
@@ -116,7 +116,7 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
     other = (ids + 1) % (1 << CONFIG.bits)
     assert far(codes=ids.at[:, 0].set(other[:, 0])) > 1e-3
     assert far(codes=ids.at[:, 1:].set(other[:, 1:])) == 0
-    assert far(kinds=kinds.at[:, 0].set(Given.ANCHOR)) > 1e-3
+    assert far(kinds=kinds.at[:, 0].set(PictureKind.ANCHOR)) > 1e-3
     assert far(times=times.at[:, 0].add(1)) > 1e-3
 
 

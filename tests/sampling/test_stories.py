@@ -13,7 +13,7 @@ import reelm
 from reelm.errors import RequestError
 from reelm.lm.control.field import of_source
 from reelm.lm.language_model import LanguageModel
-from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, Given
+from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, PictureKind
 from reelm.sampling.best_of import seeds_of
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.storyboard import read_storyboard
@@ -63,7 +63,7 @@ def test_a_window_after_a_cut_sees_the_first_frame_from_afar_and_whom_its_words_
     assert begun.times.shape == (2, 0) and cut.times.tolist() == [[CUT_FROM], [CUT_FROM]]
     np.testing.assert_array_equal(begun.numbers, [[1], [0]])
     np.testing.assert_array_equal(cut.numbers, [[2], [0]])
-    assert (cut.kinds == Given.ANCHOR).all()
+    assert (cut.kinds == PictureKind.ANCHOR).all()
     later = stream.prefix(third, 5, anchor)
     assert later.words[0, 0] == CONTINUES and later.times[0, 0] == CUT_FROM
 
@@ -143,7 +143,7 @@ def test_a_window_of_a_retake_knows_pictures_and_sound_around_it(teller):
     assert [shot.conditions.picture(at) is None for at in range(7)] == [at in (2, 3) for at in range(7)]
     prefix = stream.prefix(shot, 1, np.zeros((1, 2, 3), np.int32))  # type: ignore[arg-type]
     there = np.asarray(prefix.kinds[0, :, 0, 0])[:5].tolist()
-    assert there == [Given.ANCHOR, Given.KNOWN, Given.UNKNOWN, Given.UNKNOWN, Given.KNOWN]
+    assert there == [PictureKind.ANCHOR, PictureKind.KNOWN, PictureKind.UNKNOWN, PictureKind.UNKNOWN, PictureKind.KNOWN]
     np.testing.assert_array_equal((prefix.sound[0] == -1).all(axis=1), np.repeat([False, True, True, False], 20))
 
 

@@ -8,7 +8,7 @@ from reelm.data.tokens.config import Bucket, Captions, Stage
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import Kernel, LMConfig, Remat
-from reelm.lm.specials import Given
+from reelm.lm.specials import PictureKind
 from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.step.optimizer import OptimizerConfig
@@ -95,7 +95,7 @@ class LMRun:
         if not self.model.references and any(bucket.references for bucket in self.buckets):
             raise RequestError(
                 f"a bucket has references, and a net of {self.model.picture_kinds} picture_kinds knows none; take "
-                f"{Given.REFERENCE + 1} (--model.picture-kinds {Given.REFERENCE + 1})"
+                f"{PictureKind.REFERENCE + 1} (--model.picture-kinds {PictureKind.REFERENCE + 1})"
             )
         for size in (bucket.batch_size for stage in self.stages for bucket in stage.buckets):
             if size * self.batch_scale % 1:

@@ -40,7 +40,7 @@ from reelm.lm.specials import (
     CUT,
     CUT_FROM,
     MOST_REFERENCES,
-    Given,
+    PictureKind,
     around_names,
     renamed,
 )
@@ -158,11 +158,11 @@ class ToSample(grain.transforms.RandomMap):
     def _pictures(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator) -> "_Pictures":
         """Return the given pictures of a sample, whose codes `[t, h, w]` are to be predicted."""
         match self.task.pictures:
-            case Given.ANCHOR:
+            case PictureKind.ANCHOR:
                 return _anchor(element["video"][0], CUT_FROM if self.task.after_cut else -1.0)
-            case Given.FRAME:
+            case PictureKind.FRAME:
                 return _stills(element["stills"], element["still_frames"] / self.stride, len(codes), rng)
-            case Given.KNOWN:
+            case PictureKind.KNOWN:
                 return _gaps(codes, rng, in_time=self.task.gap_in_time)
         return _no_pictures(element)
 
@@ -199,7 +199,7 @@ class ToSample(grain.transforms.RandomMap):
             return sound
         begin = int(self.earlier > 0)  # the first latent frame of a clip has less sound beside it
         beside = np.diff([audio_frames(self.model.sound_frames, begin + n) for n in range(self.frames + 1)])
-        return np.where(np.repeat(pictures.kinds[:, 0, 0] == Given.UNKNOWN, beside)[:, None], -1, sound)
+        return np.where(np.repeat(pictures.kinds[:, 0, 0] == PictureKind.UNKNOWN, beside)[:, None], -1, sound)
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
         """Return int32 `[S, L]`, the sound beside the latent frames from `first` on; -1 for a clip without a track."""
@@ -253,7 +253,9 @@ def _references(shot: TokenSample, calls: Mapping[int, int], count: int) -> _Ref
 
 def _anchor(picture: np.ndarray, time: float) -> _Pictures:
     """Return the clip's first latent frame `[h, w]` as the only picture."""
-    return _Pictures(picture[None], np.full((1, *picture.shape), Given.ANCHOR, np.int32), np.array([time], np.float32))
+    return _Pictures(
+        picture[None], np.full((1, *picture.shape), PictureKind.ANCHOR, np.int32), np.array([time], np.float32)
+    )
 
 
 def _stills(stills: np.ndarray, times: np.ndarray, frames: int, rng: np.random.Generator) -> _Pictures:
@@ -263,7 +265,7 @@ def _stills(stills: np.ndarray, times: np.ndarray, frames: int, rng: np.random.G
     kinds = np.zeros((_FRAMES, *stills.shape[1:]), np.int32)
     pictures = kinds.astype(stills.dtype)
     when = np.zeros(_FRAMES, np.float32)
-    pictures[: len(chosen)], kinds[: len(chosen)] = stills[chosen], Given.FRAME
+    pictures[: len(chosen)], kinds[: len(chosen)] = stills[chosen], PictureKind.FRAME
     when[: len(chosen)] = times[chosen]
     return _Pictures(pictures, kinds, when)
 
@@ -272,7 +274,7 @@ def _gaps(codes: np.ndarray, rng: np.random.Generator, *, in_time: bool) -> _Pic
     """Return the clip's codes `[t, h, w]` with a gap: whole latent frames, or a place in all of them."""
     gap = _frames(len(codes), rng)[:, None, None] if in_time else _box(codes.shape[1:], rng)
     unknown = np.broadcast_to(gap, codes.shape)
-    kinds = np.where(unknown, Given.UNKNOWN, Given.KNOWN).astype(np.int32)
+    kinds = np.where(unknown, PictureKind.UNKNOWN, PictureKind.KNOWN).astype(np.int32)
     return _Pictures(codes, kinds, np.arange(len(codes), dtype=np.float32))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 import reelm
 from reelm.errors import RequestError
 from reelm.lm.prefix import Prefix
-from reelm.lm.specials import Given
+from reelm.lm.specials import PictureKind
 from reelm.sampling.conditions import read
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.sources import Sources
@@ -98,13 +98,13 @@ def test_pictures_stand_at_their_times(tiny_model, video):
     lm = tiny_model.language_model().config
     prefix = conditions.prefix(blank(2), lm, start=0, frames=4, anchor=None)
     np.testing.assert_array_equal(prefix.times[0], [0.75, 1.5])  # the last one, at 4.0, belongs to a later window
-    assert (prefix.kinds == Given.FRAME).all() and prefix.kinds.shape == (2, 2, 2, 3)
+    assert (prefix.kinds == PictureKind.FRAME).all() and prefix.kinds.shape == (2, 2, 2, 3)
     np.testing.assert_array_equal(prefix.codes[1, 0], tiny_model.video_tokenizer.encode(video[3:4])[0, 0])
     later = conditions.prefix(blank(2), lm, start=3, frames=4, anchor=np.zeros((1, 2, 3)))
     np.testing.assert_array_equal(later.times[0], [-1.0, 1.0])
-    np.testing.assert_array_equal(later.kinds[0, :, 0, 0], [Given.ANCHOR, Given.FRAME])
+    np.testing.assert_array_equal(later.kinds[0, :, 0, 0], [PictureKind.ANCHOR, PictureKind.FRAME])
     # What came before is no condition: guidance leads away from clips that go on from it as well.
-    np.testing.assert_array_equal(later.unconditional().kinds[0, :, 0, 0], [Given.ANCHOR, Given.NOTHING])
+    np.testing.assert_array_equal(later.unconditional().kinds[0, :, 0, 0], [PictureKind.ANCHOR, PictureKind.NOTHING])
 
 
 @pytest.mark.parametrize("condition", ["last_image", pytest.param("mask", marks=pytest.mark.long)])
@@ -124,7 +124,7 @@ def test_the_number_of_pictures_is_padded_to_a_power_of_two(tiny_model, video):
     )
     lm = tiny_model.language_model().config
     prefix = conditions.prefix(blank(1), lm, start=0, frames=4, anchor=None)
-    np.testing.assert_array_equal(prefix.kinds[0, :, 0, 0], [*[Given.FRAME] * 3, Given.NOTHING])
+    np.testing.assert_array_equal(prefix.kinds[0, :, 0, 0], [*[PictureKind.FRAME] * 3, PictureKind.NOTHING])
 
 
 def test_every_condition_changes_the_clip(tiny_model, video):

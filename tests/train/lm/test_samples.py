@@ -7,7 +7,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.lm.control.field import of_source
 from reelm.lm.control.sources import SPATIAL
 from reelm.lm.net.config import LMConfig
-from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, Given
+from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, PictureKind
 from reelm.lm.tasks import Task
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.train.lm.samples import ToSample
@@ -66,7 +66,7 @@ def test_windows_come_from_everywhere_but_the_beginning(text, sample):
     for each in made:
         assert each["codes"].video.shape == (5, 2, 3)
         np.testing.assert_array_equal(each["prefix"].codes, sample["video"][:1])
-        assert (each["prefix"].kinds == Given.ANCHOR).all()
+        assert (each["prefix"].kinds == PictureKind.ANCHOR).all()
         assert (each["prefix"].words != begins).sum() == 1  # it says that it continues
 
 
@@ -75,8 +75,8 @@ def test_given_frames_lie_inside_the_clip_at_their_times(text, sample):
     seen = set()
     for each in made:
         prefix = each["prefix"]
-        there = prefix.kinds[:, 0, 0] == Given.FRAME
-        assert there.any() and (prefix.kinds[~there] == Given.NOTHING).all()
+        there = prefix.kinds[:, 0, 0] == PictureKind.FRAME
+        assert there.any() and (prefix.kinds[~there] == PictureKind.NOTHING).all()
         np.testing.assert_array_equal(prefix.codes[there][:, 0, 0], 1000 + 4 * prefix.times[there])
         seen |= set(prefix.times[there])
     assert seen == {4.0, 1.25}  # frames 16 and 5; frame 0 is the first code itself, frame 32 lies beyond
@@ -89,8 +89,8 @@ def test_gaps_are_boxes_or_all_around_them(text, sample):
         prefix = each["prefix"]
         np.testing.assert_array_equal(prefix.codes, each["codes"].video)
         np.testing.assert_array_equal(prefix.times, [0, 1, 2])
-        unknown = prefix.kinds == Given.UNKNOWN
-        assert unknown.any() and set(np.unique(prefix.kinds)) <= {Given.KNOWN, Given.UNKNOWN}
+        unknown = prefix.kinds == PictureKind.UNKNOWN
+        assert unknown.any() and set(np.unique(prefix.kinds)) <= {PictureKind.KNOWN, PictureKind.UNKNOWN}
         np.testing.assert_array_equal(unknown[1:], unknown[:-1])
         shares.append(unknown.mean())
     assert min(shares) < 0.3 and max(shares) == 1
@@ -157,7 +157,7 @@ def test_references_stand_beside_what_another_task_gives(text, story):
     made = draws(text, story, "continuation", 5, references=0.5)
     assert 0.2 < np.mean([bool(shown(each["prefix"])) for each in made]) < 0.7
     for each in made:
-        assert each["prefix"].kinds.shape == (1, 2, 3) and (each["prefix"].kinds == Given.ANCHOR).all()
+        assert each["prefix"].kinds.shape == (1, 2, 3) and (each["prefix"].kinds == PictureKind.ANCHOR).all()
         assert bool(named(each["prefix"])) or not shown(each["prefix"])
 
 
@@ -169,7 +169,7 @@ def test_a_shot_after_a_cut_is_seen_behind_the_first_frame_of_the_one_before(tex
         prefix, begin = each["prefix"], 2 + 8 * (first - 1)
         assert prefix.words[0] == (CUT if first == 1 else CONTINUES)
         np.testing.assert_array_equal(prefix.codes, story["video"][:1])
-        assert (prefix.kinds == Given.ANCHOR).all() and prefix.times.tolist() == [CUT_FROM]
+        assert (prefix.kinds == PictureKind.ANCHOR).all() and prefix.times.tolist() == [CUT_FROM]
         np.testing.assert_array_equal(each["codes"].sound, 3000 + story["sound"][begin : begin + 40])
         assert not each["codes"].at_start and {*shown(prefix).values()} <= {2002}
     assert any(shown(each["prefix"]) for each in made)
@@ -179,8 +179,8 @@ def test_a_retake_knows_pictures_and_sound_around_a_gap_in_time(text, sample):
     gaps = set()
     for each in draws(text, sample, "retake", 5, 100):
         prefix, codes = each["prefix"], each["codes"]
-        unknown = (prefix.kinds == Given.UNKNOWN).all(axis=(1, 2))
-        assert ((prefix.kinds == Given.KNOWN).all(axis=(1, 2)) == ~unknown).all() and not unknown.all()
+        unknown = (prefix.kinds == PictureKind.UNKNOWN).all(axis=(1, 2))
+        assert ((prefix.kinds == PictureKind.KNOWN).all(axis=(1, 2)) == ~unknown).all() and not unknown.all()
         beside = np.repeat(unknown, [2, 8, 8, 8, 8])
         assert (prefix.sound[beside] == -1).all()
         np.testing.assert_array_equal(prefix.sound[~beside], codes.sound[~beside])
@@ -195,7 +195,7 @@ def test_a_gap_may_lie_later_in_a_long_clip(text, sample):
         assert prefix.words[0] == CONTINUES and not codes.at_start and 1 <= first <= 4
         np.testing.assert_array_equal(prefix.codes, np.concatenate([sample["video"][:1], codes.video]))
         np.testing.assert_array_equal(prefix.times, [-1, 0, 1, 2, 3, 4])
-        beside = np.repeat((prefix.kinds[1:] == Given.UNKNOWN).all(axis=(1, 2)), 8)
+        beside = np.repeat((prefix.kinds[1:] == PictureKind.UNKNOWN).all(axis=(1, 2)), 8)
         np.testing.assert_array_equal(prefix.sound, np.where(beside[:, None], -1, codes.sound))
 
 
