@@ -1,4 +1,4 @@
-"""Training: clips, token sets and configs in, checkpoints and model folders out. `reelm.train(...)` starts it."""
+"""Training: from clips, token sets and configs to checkpoints and model folders. `reelm.train(...)` starts it."""
 
 import inspect
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class _Room(ModuleType):
-    """This package, which can be called: it has the name that `start.train` has in `reelm`."""
+    """A package that can be called, because `reelm.train` is both this package and the function `start.train`."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         from .start import train

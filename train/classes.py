@@ -1,9 +1,9 @@
-"""The transform of a video tokenizer in closed form: classes of patches, and a Karhunen-Loeve transform of each.
+"""Fit the transform of a video tokenizer in closed form: classes of patches with a Karhunen-Loeve transform each.
 
-In: the sizes of a tokenizer whose config has `levels`, and patches `float32 [N, P]`, anew for each round. Out:
-parameters of `reelm.tokenizer.video.transform.Transform`. A round sorts patches into classes by which rebuilds them
-best, and then fits each class to its patches: mean, axes, and for each axis the companding that suits its bits. The
-same patches give the same parameters.
+In: the sizes of a tokenizer whose config has `levels`, and new patches `float32 [N, P]` for each round. Out: parameters
+of `reelm.tokenizer.video.transform.Transform`. A round assigns each patch to the class that rebuilds it best, and then
+fits each class to its patches: mean, axes, and for each axis the companding for its number of bits. The same patches
+give the same parameters.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,17 +18,17 @@ from reelm.tokenizer.video.convolution import space_to_depth
 from reelm.tokenizer.video.transform import Transform, layout
 
 _SPREADS = np.array([0.3, 1.2, 2, 2.8, 3.6, 4.5, 5.5], np.float32)
-_REACHES = np.array([1, 1.4, 1.8, 2.2, 2.7, 3.3, 4, 5, 6, 8], np.float32)  # of the highest level, in deviations
-_LEAST = 40  # patches that a class is fitted to; one with fewer takes half of the largest
-_SAMPLES = 500  # patches that companding is chosen by
-_AT_ONCE = 1 << 13  # patches
+_REACHES = np.array([1, 1.4, 1.8, 2.2, 2.7, 3.3, 4, 5, 6, 8], np.float32)  # of the top level, in standard deviations
+_LEAST = 40  # fewest patches to fit a class; a class with fewer takes half of the largest class
+_SAMPLES = 500  # patches used to choose the companding
+_AT_ONCE = 1 << 13  # patches processed at once
 
 
 def fit(config: VideoTokenizerConfig, rounds: Iterator[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the parameters of the transform after as many rounds as there are sets of patches.
+    """Return the parameters of the transform after one round for each set of patches.
 
-    Classes begin as equally many patches, sorted by their contrast: so the first rows of `levels` are those of flat
-    patches, the last those of busy ones.
+    At first all classes have equally many patches, sorted by contrast: so the first rows of `levels` are for flat
+    patches, the last for busy ones.
     """
     first = next(rounds)
     size, plan = first.shape[-1], layout(config.levels, config.bits)
@@ -55,7 +55,7 @@ def fit(config: VideoTokenizerConfig, rounds: Iterator[np.ndarray]) -> dict[str,
 def rounds(
     config: VideoTokenizerConfig, batches: Iterator[Mapping[str, np.ndarray]], count: int, patches: int
 ) -> Iterator[np.ndarray]:
-    """Yield `count` times as many patches `float32 [N, P]`, out of batches of clips `[B, T, H, W, 3]` by name."""
+    """Yield `count` sets of `patches` patches, `float32 [N, P]`, from batches of clips `[B, T, H, W, 3]` by name."""
     patch = config.whole_patch
     for _ in range(count):
         found: list[np.ndarray] = []
@@ -67,7 +67,7 @@ def rounds(
 
 
 def _stored(params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return axes and means as the columns of matrices, as `Transform` has them."""
+    """Return axes and means as the columns of matrices, as `Transform` stores them."""
     basis = params["basis"]
     return {**params, "basis": basis.reshape(-1, basis.shape[-1]).T, "mean": params["mean"].T}
 
@@ -91,7 +91,7 @@ def _fit_classes(params: dict[str, np.ndarray], patches: np.ndarray, chosen: np.
     for number in range(len(steps)):
         mine = np.flatnonzero(chosen == number)
         if len(mine) < _LEAST:
-            # An idle class takes every other patch of the largest.
+            # A class with too few patches takes every other patch of the largest class.
             largest = int(np.argmax(counts))
             mine = np.flatnonzero(chosen == largest)[::2]
             chosen[mine] = number
@@ -107,7 +107,7 @@ def _fit_classes(params: dict[str, np.ndarray], patches: np.ndarray, chosen: np.
 
 
 def _axes(centred: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Return the main axes `[D, P]` of patches `[N, P]`, in order, by subspace iteration from those of before."""
+    """Return the principal axes `[D, P]` of patches `[N, P]`, in order, by subspace iteration from the last axes."""
     axes = start.T
     for _ in range(4):
         axes = np.linalg.qr(centred.T @ (centred @ axes))[0]
@@ -116,7 +116,7 @@ def _axes(centred: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 
 def _companding(z: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the scale and the spread `[D]` with which coefficients `[N, D]` lose least at so many steps each."""
+    """Return the scale and spread `[D]` that quantize coefficients `[N, D]` to `steps` levels with the least error."""
     deviation = np.sqrt(np.square(z).mean(0)) + 1e-6
     least, best = np.full(len(steps), np.inf), (np.ones_like(deviation), np.ones_like(deviation))
     for spread in _SPREADS:

@@ -1,6 +1,6 @@
-"""The deblocking filter of a video tokenizer in closed form: least squares between rebuilt and real patches.
+"""Fit the deblocking filter of a video tokenizer in closed form: least squares between rebuilt and real patches.
 
-In: a transform that is fitted, and batches of clips. Out: parameters of `reelm.tokenizer.video.deblocking.Deblocking`.
+In: a fitted transform, and batches of clips. Out: parameters of `reelm.tokenizer.video.deblocking.Deblocking`.
 The same clips give the same parameters.
 """
 
@@ -17,10 +17,10 @@ from reelm.tokenizer.video.convolution import depth_to_space, space_to_depth
 from reelm.tokenizer.video.deblocking import windows
 from reelm.tokenizer.video.transform import Transform
 
-_RIDGE = 3e-4  # of the mean square that a pixel of a window has
+_RIDGE = 3e-4  # regularisation, relative to the mean square of a pixel of a window
 
 Sums = dict[str, list[np.ndarray]]
-"""For "first" and "later": the products of windows with themselves `[D, D]`, and with what is missing `[D, P]`."""
+"""For "first" and "later": the sums of window^T window `[D, D]`, and of window^T error `[D, P]`."""
 
 
 def fit(
@@ -29,7 +29,7 @@ def fit(
     batches: Iterator[Mapping[str, np.ndarray]],
     patches: int,
 ) -> dict[str, np.ndarray]:
-    """Return the parameters of the filter, by so many patches, out of batches of clips `[B, T, H, W, 3]` by name."""
+    """Return the parameters of the filter, fitted to `patches` patches from batches of clips `[B, T, H, W, 3]`."""
     sums: Sums = {}
     seen, products = 0, _products(config)
     while seen < patches:
@@ -41,7 +41,7 @@ def fit(
 
 
 def _products(config: VideoTokenizerConfig) -> Callable[[dict, jax.Array], tuple[Sums, jax.Array]]:
-    """Return the function (transform, clips) -> the sums over their patches, and how many those are."""
+    """Return the function (transform, clips) -> (sums over their patches, number of patches)."""
     patch = config.whole_patch
 
     def products(transform: dict, frames: jax.Array) -> tuple[Sums, jax.Array]:
@@ -51,7 +51,7 @@ def _products(config: VideoTokenizerConfig) -> Callable[[dict, jax.Array], tuple
         patches = cast(jax.Array, net.apply({"params": transform}, code, method="decode"))
         first, later = windows(depth_to_space(patches, patch, History()), patch, History())
         missing = folded - patches
-        frame = missing.shape[-1] // patch[0]  # of a first patch, which holds copies, the last frame counts
+        frame = missing.shape[-1] // patch[0]  # a first patch is padded with copies, so only its last frame counts
         pairs = {"first": (first, missing[:, :1, ..., -frame:]), "later": (later, missing[:, 1:])}
         sums = {}
         for name, pair in pairs.items():

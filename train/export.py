@@ -1,4 +1,4 @@
-"""`reelm export`: the folders of trainings joined into one model folder."""
+"""`reelm export`: join the folders of trainings into one model folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,27 +31,27 @@ from .stages import STAGES, StageName
 
 @dataclass(frozen=True, kw_only=True)
 class ExportPlan:
-    """What a model folder is made of: where each part is, and the defaults of the model.
+    """The contents of a model folder: where each part is, and the defaults of the model.
 
     A part is the folder of a training, or a model that has the part.
     """
 
     video_tokenizer: Path
     lm: Sequence[Path] = ()
-    """Of several the mean of their weights is written, a model soup (arXiv 2203.05482): of runs that continue one
-    another it is often better than the last. () for a model that only reconstructs and tokenizes."""
+    """Language models. The weights of several are averaged to a model soup (arXiv 2203.05482): for runs that continue
+    one another it is often better than the last. () for a model that only reconstructs and tokenizes."""
     specialists: Sequence[Path] = ()
-    """Further language models, for requests that `lm` was not trained for; each as it is."""
+    """Further language models, for requests that `lm` was not trained for. They are not averaged."""
     audio_tokenizer: Path | None = None
     describer: Path | None = None
     upscaler: Path | None = None
     text_encoder: Path | None = None
     """Folder of the frozen encoder that a language model reads; None for the folder used in training. A small encoder
-    is copied, a large one is named."""
+    is copied; of a large one only the name is stored."""
     thesaurus: Path | None = None
-    """File of other words for the captions; see `lm/thesaurus.py`. None for those of the model that `lm` names."""
+    """File of synonyms for the captions; see `lm/thesaurus.py`. None keeps the thesaurus of the model in `lm`."""
     thesaurus_encoder: Path | None = None
-    """Folder of the sentence encoder that the thesaurus asks; None for the one that the language model reads."""
+    """Folder of the sentence encoder of the thesaurus; None for the encoder that the language model reads."""
     dtype: StoredType = "float32"
     """Number format of the stored weights."""
     differences: bool = False
@@ -68,14 +68,14 @@ class ExportPlan:
     num_frames: int | None = None
     """Default number of frames; None for that of the training."""
     check_draws: bool = True
-    """Whether the language model draws a few clips, and is refused where they are noise; see `draws.py`."""
+    """Whether to generate a few clips with the language model, and to refuse it if they are noise; see `draws.py`."""
     best: tuple[StageName, ...] | None = None
-    """Parts whose best checkpoint is taken; () for every training with evaluations. The newest is taken of all others,
-    and of all where this is None."""
+    """Parts that use their best checkpoint; () for every training with evaluations. All others use the newest, and None
+    means the newest for all."""
 
     @cached_property
     def evaluated(self) -> frozenset[Path]:
-        """The folders whose best checkpoint is taken; RequestError when those that `best` asks for have none."""
+        """The folders whose best checkpoint is used; RequestError when a part in `best` has none."""
         if self.best is None:
             return frozenset()
         parts = {
@@ -89,7 +89,7 @@ class ExportPlan:
         evaluated = frozenset(where for where in asked if has_best(where))
         if not evaluated or (self.best and len(evaluated) < len(set(asked))):
             without = next((where for where in asked if where not in evaluated), "this export")
-            raise RequestError(f"{without} holds no evaluation to be best by; train with loop.evaluate_every")
+            raise RequestError(f"{without} has no evaluations, so no best checkpoint; train with loop.evaluate_every")
         return evaluated
 
     def record(self, where: Path, stage: StageName) -> dict[str, Any]:
@@ -101,17 +101,17 @@ def export(plan: ExportPlan, output: Path) -> Model:
     """Write the averaged weights of trainings as the model folder `output`, with a record of all runs.
 
     Raises:
-        RequestError: a folder holds no such training, language models are not of one kind, one was trained on codes of
-            another tokenizer or draws noise, no clip has so many frames, `best` is set and no training has
-            evaluations, or an encoder has no thesaurus.
+        RequestError: a folder holds another training; language models differ in kind; one was trained on codes of
+            another tokenizer or generates noise; no clip has the number of frames; `best` is set and no training has
+            evaluations; or there is an encoder for a thesaurus but no thesaurus.
     """
     if plan.thesaurus is None and plan.thesaurus_encoder is not None:
-        raise RequestError("a thesaurus_encoder finds captions for a thesaurus; name its file, too (--thesaurus)")
+        raise RequestError("a thesaurus_encoder needs a thesaurus; name its file, too (--thesaurus)")
     tokenizer = open_video_tokenizer(plan.video_tokenizer, best=plan.video_tokenizer in plan.evaluated)
     record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
     audio = reader = lm = thesaurus = upscaler = None
     defaults = Defaults()
-    # These come before the language models, whose data a card calls those of the model.
+    # These records come before those of language models, whose data the model card names as the model's.
     if plan.describer is not None:
         reader = _describer(plan, plan.describer, tokenizer)
         record["describer"] = plan.record(plan.describer, "describer")
@@ -142,7 +142,7 @@ def export(plan: ExportPlan, output: Path) -> Model:
 
 
 def _drawn_by(tokenizer: VideoTokenizer, opened: OpenedLM) -> OpenedLM:
-    """Return a language model whose pictures, of as many codes as in training, have the size that a tokenizer draws."""
+    """Return a language model whose picture sizes are those of this tokenizer, for the same number of codes."""
 
     def drawn(height: int, width: int) -> tuple[int, int]:
         return height * scale_of(tokenizer) // opened.scale, width * scale_of(tokenizer) // opened.scale
@@ -154,7 +154,7 @@ def _drawn_by(tokenizer: VideoTokenizer, opened: OpenedLM) -> OpenedLM:
 
 
 def _defaults(plan: ExportPlan, opened: OpenedLM, tokenizer: VideoTokenizer) -> Defaults:
-    """Return the defaults of the model; RequestError where no clip is of that shape."""
+    """Return the defaults of the model; RequestError when no clip can have that shape."""
     defaults = replace(
         opened.size,
         cfg_scale=plan.cfg_scale,
@@ -173,7 +173,7 @@ def _defaults(plan: ExportPlan, opened: OpenedLM, tokenizer: VideoTokenizer) -> 
 def _check_codes(
     plan: ExportPlan, trained: Path, opened: OpenedLM, tokenizer: VideoTokenizer, audio: AudioTokenizer | None
 ) -> None:
-    """RequestError unless the language model of a training was trained on codes of these tokenizers."""
+    """Raise RequestError unless the language model of a training was trained on codes of these tokenizers."""
     for codes, where, exported, trained_on in (
         ("codes of", plan.video_tokenizer, tokenizer.hash, opened.video_hash),
         ("sound of audio", plan.audio_tokenizer, audio and audio.hash, opened.audio_hash),
@@ -199,7 +199,7 @@ def _specialist(
 
 
 def _overlap(opened: OpenedLM, tokenizer: VideoTokenizer) -> float:
-    """Return the seconds that windows overlap by where the plan does not say."""
+    """Return the default overlap of windows in seconds."""
     half = max(opened.model.config.frames // 2, 1) * tokenizer.config.time_stride
     return min(Defaults.overlap, half / opened.size.fps)
 
@@ -208,7 +208,7 @@ def _lm_record(plan: ExportPlan) -> dict[str, Any]:
     *others, last = (plan.record(where, "lm") for where in plan.lm)
     if not others:
         return last
-    # The record of the last one already holds the runs before it.
+    # The record of the last run already holds the earlier runs.
     without = [{name: value for name, value in each.items() if name != "started_from"} for each in others]
     return {**last, "averaged_with": without}
 
@@ -225,9 +225,9 @@ def _describer(plan: ExportPlan, where: Path, tokenizer: VideoTokenizer) -> Desc
 
 
 def _with_thesaurus(path: Path, encoder: Path | None, lm: LanguageModel | None) -> tuple[LanguageModel, Thesaurus]:
-    """Return the language model, whose scope says what is like its captions, and the thesaurus of a file."""
+    """Return the language model with the least likeness of the thesaurus in its scope, and the thesaurus of a file."""
     if lm is None:
-        raise RequestError("a thesaurus serves a language model; name one (--lm)")
+        raise RequestError("a thesaurus needs a language model; name one (--lm)")
     words = read_file(path)
     thesaurus = fit(lm.text if encoder is None else text_encoders.load(encoder), words)
     scope = replace(lm.scope, likeness=least_likeness(thesaurus, words.captions))
@@ -235,16 +235,16 @@ def _with_thesaurus(path: Path, encoder: Path | None, lm: LanguageModel | None) 
 
 
 def _mean_lm(plan: ExportPlan) -> OpenedLM:
-    """Return the last of the language models, with the mean of the weights of all."""
+    """Return the last language model with the mean weights of all."""
     lm, encoder = plan.lm, plan.text_encoder
     *others, last = (open_lm(where, encoder, best=where in plan.evaluated) for where in lm)
     if not others:
-        return last  # a large model need not be copied
+        return last  # saves a copy of a large model
     for where, other in zip(lm[:-1], others, strict=True):
         if _kind(other) != _kind(last):
             raise RequestError(
-                f"{where} and {lm[-1]} differ in sizes, words or codes; only runs that went on from one another, or "
-                "from the same one, have a mean"
+                f"{where} and {lm[-1]} differ in sizes, words or codes; only runs that continue one another, or the "
+                "same run, can be averaged"
             )
     every = [opened.model.params for opened in (*others, last)]
     params = jax.tree.map(lambda *leaves: np.mean([np.asarray(leaf, np.float32) for leaf in leaves], axis=0), *every)
@@ -252,10 +252,10 @@ def _mean_lm(plan: ExportPlan) -> OpenedLM:
 
 
 def _kind(opened: OpenedLM) -> tuple[Any, ...]:
-    """Return what language models with a mean have in common: sizes, reader of words, and codes."""
+    """Return what language models must share to be averaged: sizes, text reader and codes."""
     return opened.model.config, _reader(opened.model), opened.video_hash, opened.audio_hash
 
 
 def _reader(lm: LanguageModel) -> bytes | str:
-    """Return what tells the readers of words apart."""
+    """Return an identity of the text reader of a language model."""
     return lm.text.model if isinstance(lm.text, TextTokenizer) else lm.text.hash

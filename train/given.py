@@ -1,7 +1,7 @@
-"""The clips of a training: those of a data set that its config names, or those that a caller has in memory.
+"""The clips of a training: from a data set that its config names, or from memory.
 
-In: a name, or arrays with captions, or an open source of clips. Out: clips to train on and clips to look at; for what
-trains on tokens, token sets of them in the folder of the training.
+In: a name, or arrays with captions, or an open source of clips. Out: clips to train on and held-out clips. For a
+language model the clips are written as token sets into the folder of the training.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ class Given(NamedTuple):
     """The clips of a training.
 
     Attributes:
-        train: to train on.
-        held_out: to look at and to evaluate on; those to train on where there are no others.
+        train: clips to train on.
+        held_out: clips for samples and evaluations; the clips of `train` if there are no others.
     """
 
     train: ClipSource
@@ -42,26 +42,26 @@ class Given(NamedTuple):
 
 
 def source_of(data: Any, captions: Sequence[Any] | None = None) -> ClipSource:
-    """Return clips uint8 [N, T, H, W, 3] with their captions as a source; an open source as it is."""
+    """Return clips uint8 [N, T, H, W, 3] with their captions as a source; return an open source unchanged."""
     if hasattr(data, "shape"):
         return ArrayClips(data, captions)
     if not hasattr(data, "shapes"):
         raise RequestError(
-            f"data is a {type(data).__name__}; it takes an array uint8 [N, T, H, W, 3] or a ClipSource, and a data set "
-            "by name stands in the config of the run"
+            f"data is a {type(data).__name__}; it must be an array uint8 [N, T, H, W, 3] or a ClipSource; name a data "
+            "set in the config of the run instead"
         )
     if captions is not None:
-        raise RequestError("captions go with an array of clips; those of a ClipSource are in its clips")
+        raise RequestError("captions need an array of clips; the clips of a ClipSource have their own")
     return data
 
 
 def tokenized(run: Any, train: ClipSource, held_out: ClipSource | None, workdir: Path) -> Any:
-    """Return the run of a language model over tokens of the clips, which are written into its folder.
+    """Tokenize the clips into the folder of a language model's run, and return the run over these tokens.
 
-    RequestError when the run names no video tokenizer, or the folder holds tokens of other clips.
+    Raises RequestError when the run names no video tokenizer, or the folder holds tokens of other clips.
     """
     if run.video_tokenizer is None:
-        raise RequestError("clips are tokenized before a language model learns them; name the run's video_tokenizer")
+        raise RequestError("a language model trains on tokens of the clips; set the run's video_tokenizer")
     video, audio = open_video_tokenizer(run.video_tokenizer), None
     if run.model.sound_levels and run.audio_tokenizer is not None:
         audio = open_audio_tokenizer(run.audio_tokenizer)
@@ -78,5 +78,5 @@ def tokenized(run: Any, train: ClipSource, held_out: ClipSource | None, workdir:
             process=jax.process_index(),
             processes=jax.process_count(),
         )
-    processes.from_first(lambda: None)  # all have written their share
+    processes.from_first(lambda: None)  # wait until all processes have written their share
     return replace(run, **{name: (workdir / name,) for name in folders})

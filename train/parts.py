@@ -1,7 +1,7 @@
-"""The trained parts of a model: opened from a training's folder, a model folder, or a shipped model.
+"""Open the trained parts of a model from a training's folder, a model folder, or a shipped model.
 
-In: where a part is, and which training makes such a part. Out: the part with its averaged parameters. A training's
-folder says in its checkpoints which training it was.
+In: the location of a part, and the training that makes this kind of part. Out: the part with its averaged parameters.
+The checkpoints in a training's folder name their training.
 """
 
 import json
@@ -54,12 +54,12 @@ TEXT_FILE = "text.model"
 
 
 def open_part(where: str | Path, stage: StageName, *, best: bool = False) -> Trained | Model:
-    """Return what a training's folder holds, or the model at `where`.
+    """Return the result in a training's folder, or the model at `where`.
 
     Args:
         where: the workdir of a training, a model folder, or the name of a shipped model. May be remote.
         stage: the training that the folder must hold.
-        best: of a training, take the checkpoint that was best in its evaluations.
+        best: for a training, take the checkpoint that was best in its evaluations.
 
     Raises:
         RequestError: the folder holds another training or no checkpoint, or nothing is there.
@@ -112,24 +112,24 @@ def open_upscaler(where: str | Path, *, best: bool = False) -> Upscaler:
 
 
 class OpenedLM(NamedTuple):
-    """A language model, and what its clips and codes are."""
+    """A language model, with the identity of its codes and the scale of its clips."""
 
     model: LanguageModel
     size: Defaults
     video_hash: str
     """Hash of the video tokenizer whose codes it was trained on."""
     audio_hash: str | None
-    """Hash of the audio tokenizer likewise; None for a silent model."""
+    """Hash of the audio tokenizer whose codes it was trained on; None for a silent model."""
     scale: int
-    """Times its clips are as high and wide as what the encoder of that video tokenizer sees."""
+    """Factor by which its clips are higher and wider than what the encoder of that video tokenizer sees."""
     thesaurus: Thesaurus | None = None
-    """Other words for its captions; None for a training, which has none."""
+    """Synonyms of its captions; None for a training, which has none."""
 
 
 def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> OpenedLM:
     """Return the language model at `where`; see `open_part`.
 
-    text_encoder: folder of the frozen encoder that reads its captions; None for the one named in training.
+    text_encoder: folder of the frozen encoder that reads its captions; None for the one used in training.
     """
     where = fetched(where)
     if not is_workdir(where):
@@ -162,24 +162,25 @@ class Start(NamedTuple):
     params: dict
     """Parameters, layers stacked, with fresh rows where the model to be trained has more."""
     known: dict
-    """Which numbers of these come from the model that was opened: for each array a bool, or bools `[rows, 1]`."""
+    """Which of these values come from the opened model: for each array a bool, or bools `[rows, 1]`."""
     tasks: tuple[Task, ...]
-    """What that model was trained for."""
+    """The tasks that model was trained for."""
     scope: Scope
-    """What its training saw."""
+    """The scope of its training data."""
     text: TextTokenizer | None
-    """What reads its captions; None where a text encoder does."""
+    """The text tokenizer of its captions; None if it uses a text encoder."""
     encoder_hash: str
-    """Hash of that text encoder; "" where there is none, or where one of another width is to take its place."""
+    """Hash of its text encoder; "" if there is none, or if one of another width replaces it."""
 
 
 def open_start(where: str | Path, model: LMConfig) -> Start:
-    """Return the language model at `where`, to train a `model` from: of several the first of just these sizes, if any.
+    """Return the language model at `where`, to start training a `model` from it.
 
-    Prefix and clips may have other lengths: no parameter depends on them. A silent model may get sound, any may get
-    more sources of control and more kinds of given pictures: all that it knows stays of use. What
-    structure shows begins with the embeddings of the codes. In place of its text encoder may come one of another width,
-    whose matrix is fresh. RequestError for other differences in size.
+    Of several language models, the first of exactly these sizes is taken, if any. Prefix and clips may have other
+    lengths, because no parameter depends on them. A silent model may get sound, and any model more control inputs and
+    more kinds of given pictures: it keeps what it has learned. The embeddings of structure are initialised from those
+    of the codes. A text encoder of another width may replace the old one; its matrix is fresh. Other differences in
+    size raise RequestError.
     """
     part = open_part(where, "lm")
     if isinstance(part, Trained):
@@ -208,7 +209,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     known["given"] = {"embedding": (np.arange(model.picture_kinds) < was["picture_kinds"])[:, None]}
     params = {**params, "given": _with_kinds(params["given"], model)}
     if model.structures and "structure" not in params:
-        # Much of what structure shows is drawn as it is, and the layers know what these embeddings mean.
+        # Clips often copy much of the structure, and the layers already know the meaning of these embeddings.
         params["structure"] = jax.tree.map(jnp.copy, params["codes"])
         known["structure"] = jax.tree.map(lambda _: False, params["structure"])
     if "control" in params:
@@ -219,14 +220,14 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
 
 
 def _known_to(config: Mapping[str, Any], where: str | Path) -> tuple[tuple[Task, ...], Scope]:
-    """Return the tasks and the scope that the record of a training holds; RequestError where it has none."""
+    """Return the tasks and the scope in the record of a training; RequestError when it has none."""
     if not {"tasks", "scope"} <= config.keys():
         raise RequestError(f"the record of {where} does not say what was trained; train it again with this version")
     return tuple(config["tasks"]), parsed(Scope, config["scope"], f"the record of {where}")
 
 
 def _with_kinds(given: dict, model: LMConfig) -> dict:
-    """Return the table of kinds of given pictures, with fresh rows for those that only `model` has."""
+    """Return the table of kinds of given pictures, with fresh rows for kinds that only `model` has."""
     rows = given["embedding"]
     if len(rows) == model.picture_kinds:
         return given
@@ -235,7 +236,7 @@ def _with_kinds(given: dict, model: LMConfig) -> dict:
 
 
 def _with_sources(control: Mapping[str, Any], was: Mapping[str, Any], model: LMConfig) -> dict[str, Any]:
-    """Return the matrix of the control field `[C, D]` with zeros for the sources that `model` has and `was` had not."""
+    """Return the matrix of the control field `[C, D]`, with zeros for inputs that `model` has and `was` does not."""
     known = {names[0]: was.get(names[0]) or getattr(LMConfig(), names[0]) for names in SWITCHES.values()}
     old, kernel = replace(model, **known), control["kernel"]
     parts = [
@@ -248,7 +249,7 @@ def _with_sources(control: Mapping[str, Any], was: Mapping[str, Any], model: LMC
 def check_sizes(
     where: str | Path, stage: StageName, saved: Mapping[str, Any], wanted: Mapping[str, Any], free: Collection[str] = ()
 ) -> None:
-    """RequestError where the part at `where` has other sizes than a run wants, but for the fields `free`."""
+    """Raise RequestError if the part at `where` differs in size from a run, except in the fields `free`."""
     if lines := "; ".join(differences(_as_json(saved), _as_json(wanted), free)):
         raise RequestError(f"{where} has {STAGES[stage].a_part} of other sizes than this run: {lines}")
 
@@ -258,7 +259,7 @@ def _as_json(sizes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:
-    """RequestError unless the training in the folder `by` read its captions through this very encoder."""
+    """Raise RequestError unless the training in the folder `by` used this text encoder."""
     if encoder.hash != trained_with:
         raise RequestError(
             f"{by} was trained with the text encoder {trained_with[:16]}, not {encoder.hash[:16]}; name the folder of "

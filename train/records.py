@@ -1,6 +1,6 @@
-"""What a model folder records of the trainings that made its parts: their configs, steps and last metrics.
+"""The records of trainings in a model folder: their configs, steps and last metrics.
 
-In: the folder of a training, or a model. Out: the record, in which folders have no place, only names.
+In: the folder of a training, or a model. Out: the record, which has the names of folders but not their paths.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ def is_workdir(where: str | Path) -> bool:
 
 
 def has_best(where: Path) -> bool:
-    """Return whether `where` holds a training that was evaluated, and so keeps a best checkpoint."""
+    """Return whether `where` holds a training with evaluations, and so a best checkpoint."""
     return is_workdir(where) and find(where).record["best"]["step"] is not None
 
 
 def part_record(where: Path, part: str, *, best: bool = False) -> dict[str, Any]:
-    """Return the record of a training: config, steps and the last line of metrics, and those of the runs before it.
+    """Return the record of a training: config, steps and the last line of metrics, and the same of earlier runs.
 
-    part: key of the part in the record of a model, which is returned where `where` is a model.
+    part: key of the part in the record of a model; that record is returned if `where` is a model.
     """
     where = fetched(where)
     if not is_workdir(where):
@@ -40,7 +40,7 @@ def part_record(where: Path, part: str, *, best: bool = False) -> dict[str, Any]
     config: dict[str, Any] = found.record["config"]
     before: dict[str, Any] = {}
     if start := config.get("start_from"):
-        with contextlib.suppress(RequestError):  # its record is lost with its folder
+        with contextlib.suppress(RequestError):  # if its folder is gone, so is its record
             before = {"started_from": part_record(Path(start), part)}
     return {
         "config": config | _folder_names(config),
@@ -51,7 +51,7 @@ def part_record(where: Path, part: str, *, best: bool = False) -> dict[str, Any]
 
 
 def _folder_names(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the folders in a config by their names alone: where they stood means nothing elsewhere."""
+    """Replace the folders in a config by their names, because their paths mean nothing on other machines."""
     names: dict[str, Any] = {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
     data = config.get("data", {})
     if "dataset" in data and Path(data["dataset"]).is_absolute():
@@ -62,6 +62,6 @@ def _folder_names(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _last_metrics(workdir: Path, step: int | None) -> dict[str, Any]:
-    """Return the last line of metrics, up to `step` where it is given."""
+    """Return the last line of metrics, or with `step` the last one up to it."""
     lines = map(json.loads, (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     return ([line for line in lines if step is None or line["step"] <= step] or [{}])[-1]

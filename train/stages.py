@@ -1,6 +1,6 @@
-"""The trainings that there are: one row for each part of a model that `reelm train` makes.
+"""The table of trainings: one row for each part of a model that `reelm train` makes.
 
-Rows name functions by their module, as entry points do, so a command line is read without loading a net.
+Rows name functions by their module, as entry points do, so that a command line is read without importing a net.
 """
 
 import importlib
@@ -31,7 +31,7 @@ class Stage(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name as Python and JSON spell it."""
+        """The name as an identifier in Python and JSON."""
         return self.name.replace("-", "_")
 
     @property

@@ -147,7 +147,7 @@ def test_a_finish_learns_while_all_that_is_known_stays_to_the_bit(trained, tmp_p
     finish = after.params["decoder"].pop("finish")
     assert before.hash == after.hash and np.abs(finish["out"]["kernel"]).max() > 0
     jax.tree.map(np.testing.assert_array_equal, after.params, before.params)
-    with pytest.raises(RequestError, match="has all that this tokenizer has, so with freeze_known nothing is trained"):
+    with pytest.raises(RequestError, match="has all nets of this tokenizer, so freeze_known leaves none to train"):
         reelm.train(replace(run, start_from=tmp_path / "finished"), tmp_path / "again")
 
 
@@ -293,9 +293,9 @@ def test_the_best_checkpoint_is_exported_on_request(trained, tmp_path):
     assert made["last_metrics"]["eval_loss"] == losses[best]
     expected = restore_params(tmp_path / "run", best=True).params
     jax.tree.map(np.testing.assert_array_equal, exported.video_tokenizer.params, expected)
-    with pytest.raises(RequestError, match="no evaluation to be best by"):
+    with pytest.raises(RequestError, match="no evaluations, so no best"):
         export(ExportPlan(video_tokenizer=trained / "tokenizer", best=()), tmp_path / "none")
-    with pytest.raises(RequestError, match="lm holds no evaluation to be best by"):
+    with pytest.raises(RequestError, match="lm has no evaluations, so no best"):
         plan = ExportPlan(video_tokenizer=tmp_path / "run", lm=[trained / "lm"], best=("lm",))
         export(plan, tmp_path / "none")
 

@@ -128,10 +128,10 @@ def _not_a_number(tensors):
         (_without, "lacks encoder.mid.attn_1.q.conv.bias"),
         (_with_more, "holds decoder.post.weight"),
         (_of_another_shape, r"decoder.up.0.block.0.conv2.weight of the shape \[4, 4, 1, 1\].*ask for \[4, 4, 3, 3\]"),
-        (_kl, "KL tokenizer: its encoder gives 12 numbers for 6 latents"),
+        (_kl, "KL tokenizer: its encoder gives 12 values for 6 latents"),
         (_noncausal, "noncausal VidTok"),
         (_group_norm, "group norms"),
-        (_another_model, "no tokenizer that is known here.*lm_head.weight"),
+        (_another_model, "not a causal VidTok tokenizer.*lm_head.weight"),
         (_not_a_number, "NaN or infinite numbers in decoder.conv_out.conv.bias"),
     ],
 )
@@ -225,10 +225,10 @@ def _settings(
     ("text", "words"),
     [
         (_settings("[8, 8, 8, 5, 5, 5]"), "cannot have 5 levels"),
-        (_settings("[8, 8]"), "6 latents, its settings 2 levels"),
+        (_settings("[8, 8]"), "6 latents, but its settings 2 levels"),
         (_settings(regularizer="DiagonalGaussianRegularizer"), "only FSQRegularizer makes codes"),
         (_settings(model="autoencoder_v1_1"), "VidTok v1.1"),
-        ("a: [", "no YAML"),
+        ("a: [", "not YAML"),
         ("[]", "only FSQRegularizer makes codes"),
     ],
 )

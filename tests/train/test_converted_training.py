@@ -63,5 +63,5 @@ def test_other_sizes_and_inflating_are_refused(tmp_path):
     )
     with pytest.raises(RequestError, match="a video tokenizer of other sizes"):
         reelm.train(run, tmp_path / "run", data=VIDEO)
-    with pytest.raises(RequestError, match="inflate is for tokenizers of one's own, not for vidtok"):
+    with pytest.raises(RequestError, match="inflate is only for reelm's own tokenizers, not for vidtok"):
         VideoTokenizerRun(model=there.config, inflate=True)

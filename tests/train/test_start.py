@@ -80,14 +80,14 @@ def test_the_package_of_trainings_is_the_function_that_starts_one():
 @pytest.mark.parametrize(
     "run, given, words",
     [
-        ("demo", {}, r"run is a str; it takes one of VideoTokenizerRun, .*configs.get\('lm', 'demo'\)"),
-        (TOKENIZER, {"captions": WORDS}, "captions and held_out go with data"),
+        ("demo", {}, r"run is a str; it must be one of VideoTokenizerRun, .*configs.get\('lm', 'demo'\)"),
+        (TOKENIZER, {"captions": WORDS}, "captions and held_out need data"),
         (TOKENIZER, {"data": VIDEO / 255}, r"clips are uint8 \[N, T, H, W, 3\], not float64"),
-        (TOKENIZER, {"data": "films"}, "data is a str; it takes an array"),
+        (TOKENIZER, {"data": "films"}, "data is a str; it must be an array"),
         (TOKENIZER, {"data": VIDEO, "captions": WORDS[:2]}, "captions has 2 entries for 6 clips"),
-        (TOKENIZER, {"data": ArrayClips(VIDEO), "captions": WORDS}, "those of a ClipSource are in its clips"),
+        (TOKENIZER, {"data": ArrayClips(VIDEO), "captions": WORDS}, "the clips of a ClipSource have their own"),
         (replace(TOKENIZER, data=ClipData(frames=9, crop=16)), {"data": VIDEO}, "a crop of 9 frames does not fit"),
-        (LM, {"data": VIDEO}, "name the run's video_tokenizer"),
+        (LM, {"data": VIDEO}, "set the run's video_tokenizer"),
         (DescriberRun(), {"data": VIDEO}, "a describer learns from token sets"),
     ],
 )

@@ -1,1 +1,1 @@
-"""VidTok, from its published files to model folders."""
+"""Conversion of VidTok's published files to model folders."""

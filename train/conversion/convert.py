@@ -1,6 +1,6 @@
-"""`reelm convert`: a published file of VidTok's weights to a model folder.
+"""`reelm convert`: convert a published file of VidTok's weights to a model folder.
 
-In: the file, and perhaps the YAML beside it. Out: the folder. Nothing in the file is run.
+In: the file, and optionally its published YAML. Out: the folder. No code in the file is run.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 
 from .vidtok import Shape, Wanted, config_of, wanted
 
-_ASIDE = ("loss.", "model_ema.")  # what names of tensors begin with that belong to the training
+_ASIDE = ("loss.", "model_ema.")  # prefixes of tensors that are only used in training
 
 
 def convert(path: Path, output: Path, *, settings: Path | None = None) -> Model:
@@ -29,10 +29,10 @@ def convert(path: Path, output: Path, *, settings: Path | None = None) -> Model:
     Args:
         path: file of weights: torch's zip or safetensors.
         output: the folder.
-        settings: the YAML that was published beside it; None for what its name and tensors say.
+        settings: the YAML that was published with it; None takes the settings from its name and tensors.
 
     Raises:
-        RequestError: the file is damaged, or of a kind that makes no codes, or its tensors are not those of its kind.
+        RequestError: the file is damaged, it is not a tokenizer with codes, or its tensors do not fit its kind.
     """
     with opened(path) as file:
         config = config_of(path, file.shapes, settings)
@@ -56,16 +56,16 @@ def convert(path: Path, output: Path, *, settings: Path | None = None) -> Model:
 
 
 def _collected(path: Path, file: OpenFile, shapes: Mapping[str, Shape]) -> dict:
-    """Return the parameters of a net, nested, whose shapes by name are given; tensors are read one by one.
+    """Return the nested parameters of a net, given their shapes by name; tensors are read one by one.
 
-    RequestError when a tensor is missing, has another shape, or is one that the net has not.
+    Raises RequestError when a tensor is missing, has a wrong shape, or does not belong to the net.
     """
     theirs = {name: wanted(name, shape) for name, shape in shapes.items()}
     named = {each.name for each in theirs.values()}
     if missing := sorted(named - {*file.shapes}):
-        raise RequestError(f"{path} lacks {_some(missing)}, which nets of its kind have; it is no whole tokenizer")
+        raise RequestError(f"{path} lacks {_some(missing)}; it is not a complete tokenizer")
     if extra := sorted(name for name in file.shapes if name not in named and not name.startswith(_ASIDE)):
-        raise RequestError(f"{path} holds {_some(extra)}, which nets of its kind have not; it is another net")
+        raise RequestError(f"{path} holds {_some(extra)}, which this kind of net does not have; it is another net")
     for each in theirs.values():
         if file.shapes[each.name] != each.shape:
             raise RequestError(

@@ -1,7 +1,7 @@
-"""A file of weights by its place on the Hugging Face hub: OWNER/NAME/PATH, with @REVISION behind it if need be.
+"""Fetch a file of weights from the Hugging Face hub by OWNER/NAME/PATH, optionally followed by @REVISION.
 
-In: such a place. Out: the file, which the hub's own package fetched and keeps. Known files are pinned: they come from
-one revision, and their sha256 is in a table. That of any other must be the one that the hub has for it.
+In: that name. Out: the file, which the hub's own package fetches and caches. Known files are pinned to one revision,
+and their sha256 is in a table. The sha256 of any other file must equal the one that the hub lists.
 """
 
 import re
@@ -17,7 +17,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class _Pinned(NamedTuple):
-    """What a known file was when it was read here first.
+    """The revision and digest of a known file.
 
     Attributes:
         revision: of the repository.
@@ -56,15 +56,15 @@ _PINNED = {
 
 
 def is_place(name: str) -> bool:
-    """Return whether a name that is no file may be a place on the hub."""
+    """Return whether a name that is not a local file may name a file on the hub."""
     return bool(_PLACE.fullmatch(name)) and ".." not in name.split("/")
 
 
 def fetch(name: str) -> Path:
-    """Return the file at a place, once its sha256 is what it should be.
+    """Return the fetched file, after its sha256 is verified.
 
     Raises:
-        RequestError: there is no such file, no way to fetch it, or it is damaged or another one.
+        RequestError: the file does not exist, cannot be fetched, or has the wrong sha256.
     """
     found = _PLACE.fullmatch(name)
     assert found is not None, "ask `is_place` first"
@@ -76,7 +76,7 @@ def fetch(name: str) -> Path:
         else:
             path, revision, digest = pinned.path, pinned.revision, pinned.sha256
         file = Path(hub.hf_hub_download(repository, path, revision=revision))
-    # Small files have no sha256 there.
+    # The hub lists no sha256 for small files.
     if _SHA256.fullmatch(digest) and (there := sha256_of(file)) != digest:
         raise RequestError(f"{file} is damaged or another file: its sha256 is {there}, not {digest}; fetch it again")
     return file

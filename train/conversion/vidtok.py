@@ -1,7 +1,7 @@
-"""VidTok, from its published files: which sizes its tensors are of, and what each is called.
+"""Read VidTok's published files: derive the sizes of the nets, and map parameters to the names of tensors.
 
-In: names and shapes of tensors, and the YAML that was published beside them, if there is one. Out: a `VidTokConfig`, or
-a RequestError that says what the file is instead. The names are those of microsoft/VidTok.
+In: names and shapes of tensors, and their published YAML, if there is one. Out: a `VidTokConfig`, or a RequestError
+that says what else the file is. The names are those of microsoft/VidTok.
 """
 
 import re
@@ -18,7 +18,7 @@ from reelm.tokenizer.vidtok.config import VidTokConfig
 
 Shape = tuple[int, ...]
 
-_LEVELS = 8  # of each latent in every file that was published
+_LEVELS = 8  # of each latent, the same in all published files
 _NEWER = ("v1_1", "v1.1")  # in names of files and classes
 _PARTS = {
     **{"conv_in": "conv_in", "conv_out": "conv_out", "norm_out": "norm_out"},
@@ -37,18 +37,18 @@ _LAYERS = {"conv_1": "conv1", "conv_2": "conv2", "skip": "nin_shortcut", "norm_1
 
 
 class Wanted(NamedTuple):
-    """A tensor of a published file, by its name and shape there."""
+    """The name and the shape of a tensor in a published file."""
 
     name: str
     shape: Shape
 
 
 class Settings(NamedTuple):
-    """What no shape of a tensor tells.
+    """The settings that cannot be derived from the shapes of tensors.
 
     Attributes:
-        levels: of each latent; None where they are not known.
-        newer: whether it is a VidTok v1.1, whose layers begin and double time in another way.
+        levels: of each latent; None if unknown.
+        newer: whether it is VidTok v1.1, whose layers pad the start and double time differently.
     """
 
     levels: tuple[int, ...] | None
@@ -56,30 +56,31 @@ class Settings(NamedTuple):
 
 
 def config_of(path: Path, shapes: Mapping[str, Shape], beside: Path | None) -> VidTokConfig:
-    """Return the sizes of the VidTok in a file; RequestError when it is of a kind without codes, or without streams."""
+    """Return the sizes of the VidTok in a file; RequestError for a kind without codes, or that cannot stream."""
     if not any(name.startswith("encoder.down_temporal.") for name in shapes):
         raise RequestError(
-            f"{path} is no tokenizer that is known here, VidTok FSQ causal; it holds {sorted(shapes)[0]}"
+            f"{path} is not a causal VidTok tokenizer with FSQ, the only kind that is supported; it holds "
+            f"{sorted(shapes)[0]}"
         )
     settings = Settings(None, any(mark in path.name for mark in _NEWER)) if beside is None else _read_settings(beside)
     if "encoder.conv_in.conv.weight" not in shapes and "encoder.conv_in.weight" in shapes:
-        raise RequestError(f"{path} is a noncausal VidTok, whose codes depend on later frames; a causal one is read")
+        raise RequestError(f"{path} is a noncausal VidTok, whose codes depend on later frames; take a causal one")
     if settings.newer:
         raise RequestError(
-            f"{path} is VidTok v1.1, which has another net in the same tensors: it decodes a frame with a later one. "
-            "Take the file of version 1.0"
+            f"{path} is VidTok v1.1, another net with the same tensors, which decodes a frame with a later one; "
+            "take the file of version 1.0"
         )
     if any(re.search(r"\.norm1\.weight$", name) for name in shapes):
         raise RequestError(f"{path} is a VidTok with group norms over the whole clip; only its layer norms stream")
     latents = _size(path, shapes, "encoder.conv_out.conv.weight", 0)
     if (read := _size(path, shapes, "decoder.conv_in.conv.weight", 1)) != latents:
         raise RequestError(
-            f"{path} is a KL tokenizer: its encoder gives {latents} numbers for {read} latents, a mean and a variance "
-            "each, and no codes; take a file of FSQ"
+            f"{path} is a KL tokenizer: its encoder gives {latents} values for {read} latents, a mean and a variance "
+            "each, and no codes; take a file with FSQ"
         )
     levels = settings.levels or (_LEVELS,) * latents
     if len(levels) != latents:
-        raise RequestError(f"{path} has {latents} latents, its settings {len(levels)} levels; they are of another file")
+        raise RequestError(f"{path} has {latents} latents, but its settings {len(levels)} levels; they do not match")
     check_fsq_levels(levels)
     stages = 1 + max(_numbers(shapes, r"encoder\.down\.(\d+)\.block\."), default=-1)
     return VidTokConfig(
@@ -107,7 +108,7 @@ def wanted(name: str, shape: Shape) -> Wanted:
         return Wanted(f"{path}.mix_factor", shape)
     if "norm" in path.rpartition(".")[2]:
         return Wanted(f"{path}.norm.{'weight' if leaf == 'scale' else 'bias'}", shape)
-    # Convolutions of space alone are torch's own; those that see time, and those of attention, are wrapped.
+    # Convolutions over only space are torch's own; those over time, and those of attention, are wrapped.
     plain = theirs.startswith(f"{side}.")
     path = path if plain else f"{path}.conv"
     if leaf == "bias":
@@ -118,39 +119,39 @@ def wanted(name: str, shape: Shape) -> Wanted:
 
 
 def _in_torch(shape: Shape, axes: Sequence[int]) -> Shape:
-    """Return the shape in torch of a kernel `[..., in, out]`, of whose other axes torch has some."""
+    """Return the shape in torch of a kernel `[..., in, out]`; `axes` are the other axes that torch's kernel has."""
     return (shape[-1], shape[-2], *(shape[axis] for axis in axes))
 
 
 def _numbers(shapes: Mapping[str, Shape], pattern: str) -> tuple[int, ...]:
-    """Return the numbers that stand in the names of tensors, each once."""
+    """Return the distinct numbers that match a pattern in the names of tensors."""
     return tuple(sorted({int(found[1]) for name in shapes if (found := re.match(pattern, name))}))
 
 
 def _size(path: Path, shapes: Mapping[str, Shape], name: str, axis: int) -> int:
-    """Return the length of an axis of a tensor; RequestError when the file has no such axis."""
+    """Return the length of an axis of a tensor; RequestError when the file does not have it."""
     if name not in shapes or len(shapes[name]) <= axis:
-        raise RequestError(f"{path} lacks {name}, which nets of its kind have; it is no whole tokenizer")
+        raise RequestError(f"{path} lacks {name}; it is not a complete tokenizer")
     return shapes[name][axis]
 
 
 def _read_settings(path: Path) -> Settings:
-    """Return the settings in a YAML file; RequestError when it is none, or is not that of a tokenizer with FSQ."""
+    """Return the settings in a YAML file; RequestError unless it is YAML for a causal tokenizer with FSQ."""
     try:
         settings = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, RecursionError) as error:
-        raise RequestError(f"{path} is no YAML ({' '.join(str(error).split())[:120]})") from error
+        raise RequestError(f"{path} is not YAML ({' '.join(str(error).split())[:120]})") from error
     model = _inside(settings, "model")
     regularizer = _inside(model, "params", "regularizer_config")
     kind = str(regularizer.get("target", "")).rpartition(".")[2]
     if kind != "FSQRegularizer":
         raise RequestError(
-            f"{path} is of a tokenizer with the regularizer {shown(kind)}; only FSQRegularizer makes codes"
+            f"{path} belongs to a tokenizer with the regularizer {shown(kind)}; only FSQRegularizer makes codes"
         )
     levels = parsed(tuple[int, ...], _inside(regularizer, "params").get("levels"), str(path))
     encoder = str(_inside(model, "params", "encoder_config").get("target", ""))
     if "noncausal" in encoder:
-        raise RequestError(f"{path} is of a noncausal VidTok, whose codes depend on later frames; a causal one is read")
+        raise RequestError(f"{path} is for a noncausal VidTok, whose codes depend on later frames; take a causal one")
     targets = (encoder, str(model.get("target", "")))
     return Settings(levels, any(mark in target for mark in _NEWER for target in targets))
 

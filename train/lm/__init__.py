@@ -1,1 +1,1 @@
-"""Training of the language model, and of the describer and thesaurus beside it."""
+"""Training of the language model, the describer and the thesaurus."""

@@ -1,7 +1,7 @@
-"""What reads the captions of a run: a text tokenizer trained on them, or a frozen text encoder that a folder holds.
+"""Open the text reader of a run: a text tokenizer trained on its captions, or a frozen text encoder in a folder.
 
-In: sizes of the model, token sets, folders. Out: a `Text`. Captions go through an encoder once, before the first step,
-and are read from a cache on disk after that, by this run and by every other.
+In: sizes of the model, token sets, folders. Out: a `Text`. An encoder embeds the captions once, before the first step;
+later this run and all others read them from a cache on disk.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,14 +25,14 @@ from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.train.parts import TEXT_FILE
 from reelm.train.run import processes
 
-_COUNTED = 20_000  # samples whose captions are read for their words
-_MOST_WORDS = 1_000  # of captions; above it most words are rare, and to miss one says nothing
+_COUNTED = 20_000  # samples whose captions are searched for words
+_MOST_WORDS = 1_000  # of captions; above it most words are rare, and a missing word means nothing
 
 
 def open_text(model: LMConfig, encoder: Path | None, workdir: Path, train: Callable[[], TextTokenizer]) -> Text:
-    """The text encoder in the folder `encoder`, or else the text tokenizer in `workdir`, given by `train` if missing.
+    """Open the text encoder in the folder `encoder`, else the text tokenizer in `workdir`, made by `train` if missing.
 
-    RequestError unless it gives what the model reads.
+    Raises RequestError unless its width or vocabulary is that of the model.
     """
     if encoder is not None:
         read = text_encoders.load(fetched(encoder), max_tokens=model.text_slots)
@@ -56,15 +56,15 @@ def open_text(model: LMConfig, encoder: Path | None, workdir: Path, train: Calla
 
 
 def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int) -> TextTokenizer:
-    """A text tokenizer trained on the token sets' captions."""
+    """Train a text tokenizer on the captions of token sets."""
     share = _COUNTED // len(sources)
     captions = _captions(source[i] for source in sources for i in range(min(len(source), share)))
-    # A set may have no captions; bytes are then all the vocabulary there is.
+    # A set may have no captions; the vocabulary is then only bytes.
     return TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary)
 
 
 def scope_of(sources: Sequence[TokenSource], text: Text) -> Scope:
-    """Return what token sets show: sizes, rates, lengths, and the words of captions as `text` has them, unless many."""
+    """Return the scope of token sets: sizes, rates, lengths, and the words of captions unless there are too many."""
     runs = [run for source in sources for run in source.index.runs]
     share = _COUNTED // len(sources)
     captions = _captions(source[i] for source in sources for i in range(min(len(source), share)))
@@ -78,12 +78,12 @@ def scope_of(sources: Sequence[TokenSource], text: Text) -> Scope:
 
 
 def embed(model: LMConfig, text: Text, sources: Iterable[TokenSource]) -> None:
-    """Puts every caption of the token sets through a text encoder that has not seen it yet; each process its share."""
+    """Embed every caption of the token sets that is not in the cache; each process embeds its share."""
     if isinstance(text, CachedEncoder):
         captions = dict.fromkeys(_captions(source[i] for source in sources for i in range(len(source))))
         mine = list(filter(str.strip, captions))[jax.process_index() :: jax.process_count()]
         text.keep(truncated(model, text, caption) for caption in mine)
-        processes.from_first(lambda: None)  # all wait for all
+        processes.from_first(lambda: None)  # all processes wait for each other
 
 
 def _captions(samples: Iterable[TokenSample]) -> list[str]:

@@ -17,7 +17,7 @@ from reelm.value_checks import check_above, check_choice, check_least, check_sha
 
 @dataclass(frozen=True, kw_only=True)
 class LMRun:
-    """Everything that decides a run; `reelm train lm` overrides any field by its dotted name."""
+    """The config of a run; `reelm train lm` overrides any field by its dotted name."""
 
     model: LMConfig = field(default_factory=LMConfig)
     """Sizes of the language model."""
@@ -26,8 +26,8 @@ class LMRun:
     held_out: tuple[Path, ...] = ()
     """Token sets of clips outside the training, for evaluations."""
     captions: Captions = "all"
-    """Captions of a clip that are read: any one of "all", or always the "first", for a model with a thesaurus, or the
-    "last", which is Chinese in the sets of two languages."""
+    """Caption of a clip that is read: a random one of "all", always the "first", for a model with a thesaurus, or
+    always the "last", which is Chinese in sets with two languages."""
     video_tokenizer: Path | None = None
     """Video tokenizer that made the tokens, to decode samples during training. Default: no samples."""
     audio_tokenizer: Path | None = None
@@ -36,33 +36,33 @@ class LMRun:
     """Folder of the frozen text encoder (a sentence encoder, T5 or a language model), for a model with a `text_width`.
     Default: the text tokenizer of `start_from`, or one trained on the captions."""
     stages: tuple[Stage, ...] = (Stage(),)
-    """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
+    """Stages of the run. A first stage of images teaches what things look like at a fraction of the cost of clips."""
     batch_scale: float = 1.0
     """Factor of the batch size of every bucket, such as 0.5 for a smaller device."""
     drop_text: float = 0.1
-    """Share of samples without words, which guidance needs. A bucket can set its own share."""
+    """Probability of dropping the words of a sample, which guidance needs. A bucket can set its own."""
     drop_control: float = 0.1
-    """Share of samples in which a source of control, such as keys or tracks, does not speak; each of its own. Control
-    clips speak in three of ten of the others: beside them the other sources would have nothing to say."""
+    """Probability of dropping each control input, such as keys or tracks, independently. Control clips are kept in
+    three of ten of the samples with other inputs: with a control clip, the model would learn nothing from tracks or
+    cameras."""
     sound_decay: float = 1.0
     """Weight of each level of sound in the loss, relative to the level before. Below 1 the coarse levels count more."""
     first_frame: float = 1.0
-    """Weight of a clip's first latent frame in the loss. Below 1 for a model that goes on from pictures: nobody knows
-    what a first frame shows, so it costs ten times the nats of a later one and would lead the training."""
+    """Weight of a clip's first latent frame in the loss. Use less than 1 for a model that continues pictures: a first
+    frame is hard to predict, so it costs ten times the nats of a later one and would dominate the loss."""
     corrupt: float = 0.0
-    """Largest share of codes with wrong bits in the input, so that the model learns to recover from errors. Each sample
-    draws its share from 0 to this."""
+    """Largest fraction of input codes with wrong bits, so that the model learns to recover from errors. The fraction of
+    each sample is uniform from 0 to this."""
     blind: float = 0.0
-    """Share of samples in which each code of the last latent frame is predicted from the frames before it alone. What a
-    key does is decided by the first few codes of a frame, and the others can read it from those: this way all learn
-    it."""
+    """Probability that each code of the last latent frame is predicted only from earlier frames. Otherwise only the
+    first few codes of a frame learn the effect of a key, and the others copy it from those."""
     start_from: Path | None = None
     """Language model to start from: workdir of a training, model folder or shipped model. Default: fresh weights."""
     freeze_known: bool = False
-    """Train only what `start_from` lacks, such as another source of control: all weights that it has stay as they are,
-    to the bit, and so do the clips that they make."""
+    """Train only the parameters that `start_from` lacks, such as another control input. All other weights, and the
+    clips that they make, stay the same to the bit."""
     z_loss: float = 1e-4
-    """Weight of the squared log-normaliser."""
+    """Weight of the squared log-normaliser (z-loss)."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of activations. Parameters are float32."""
     attention: Literal["auto"] | Kernel = "auto"
@@ -94,21 +94,21 @@ class LMRun:
             raise RequestError("stages is empty; a run has at least one stage")
         if not self.model.references and any(bucket.references for bucket in self.buckets):
             raise RequestError(
-                f"a bucket has references, and a net of {self.model.picture_kinds} picture_kinds knows none; take "
+                f"a bucket has references, which {self.model.picture_kinds} picture_kinds do not include; take "
                 f"{PictureKind.REFERENCE + 1} (--model.picture-kinds {PictureKind.REFERENCE + 1})"
             )
         for size in (bucket.batch_size for stage in self.stages for bucket in stage.buckets):
             if size * self.batch_scale % 1:
-                raise RequestError(f"batch_scale {self.batch_scale} makes no whole batch of one of {size} clips")
+                raise RequestError(f"batch_scale {self.batch_scale} does not make {size} clips a whole number")
 
     @property
     def scaled_stages(self) -> tuple[Stage, ...]:
-        """The stages, with the batch sizes that the run takes."""
+        """The stages, with scaled batch sizes."""
         return tuple(replace(stage, buckets=tuple(map(self._scaled, stage.buckets))) for stage in self.stages)
 
     @property
     def buckets(self) -> list[Bucket]:
-        """Buckets of all stages, with the batch sizes that the run takes."""
+        """The buckets of all stages, with scaled batch sizes."""
         return [bucket for stage in self.scaled_stages for bucket in stage.buckets]
 
     def _scaled(self, bucket: Bucket) -> Bucket:

@@ -1,6 +1,6 @@
-"""The loss of a language model: cross entropy of the codes of a clip, with a small penalty on the logits' scale.
+"""The loss of a language model: cross entropy of the codes of a clip, and a small penalty on the scale of logits.
 
-In: a batch of prefixes and codes. Out: a scalar to descend on, and metrics (z-loss: PaLM, arXiv 2204.02311, section 5).
+In: a batch of prefixes and codes. Out: a scalar to minimise, and metrics (z-loss: PaLM, arXiv 2204.02311, section 5).
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from .config import LMRun
 def make_loss(run: LMRun):
     """Return `(params, batch, key, step) -> (loss, metrics)`.
 
-    Losses are in nats a code. The metrics tell the first latent frame, the later ones and the sound apart.
+    Losses are in nats a code. There are separate metrics for the first latent frame, later ones, and sound.
     """
     dtype = jnp.dtype(run.dtype)
     kernel = run.attention
@@ -56,12 +56,12 @@ def make_loss(run: LMRun):
 
 
 def metric_names(model: LMConfig, frames: int) -> tuple[str, ...]:
-    """Return the names of the metrics of the loss, for clips of up to so many latent frames."""
+    """Return the names of the metrics of the loss, for clips of up to this many latent frames."""
     return "nats_first", *["nats_later"] * (frames > 1), *["nats_sound"] * (model.sound_levels > 0)
 
 
 def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
-    """Return the codes of clips with some bits flipped in a share of them. Where there is no track, none appears."""
+    """Flip some bits in a fraction of the codes of clips. A missing sound track stays missing."""
     share_key, video_key, sound_key = jax.random.split(key, 3)
     share = jax.random.uniform(share_key, (codes.video.shape[0],), maxval=most)
 
@@ -69,7 +69,7 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
         place_key, count_key, bit_key = jax.random.split(key, 3)
         places = are_known(ids, bits).shape
         hit = jax.random.uniform(place_key, places) < share.reshape(-1, *[1] * (len(places) - 1))
-        # From a single wrong bit to a code of mere chance: errors of every size.
+        # Errors of every size, from one wrong bit to a random code.
         flip = jax.random.uniform(count_key, places, maxval=0.5)[..., None]
         flips = jax.random.uniform(bit_key, (*places, bits)) < flip
         return flip_bits(ids, flips & hit[..., None])
@@ -79,7 +79,7 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
 
 
 def _blind(codes: ClipCodes, key: jax.Array, share: float) -> ClipCodes:
-    """Return the codes of clips, of which a share does not know its last latent frame."""
+    """Hide the last latent frame in a fraction of the clips."""
     video = jnp.asarray(codes.video)
     hidden = jax.random.bernoulli(key, share, (len(video), *[1] * (video.ndim - 2)))
     return replace(codes, video=video.at[:, -1].set(jnp.where(hidden, -1, video[:, -1])))

@@ -1,7 +1,7 @@
-"""Training the language model: token sets in, a trained Transformer and what reads its words out.
+"""Train the language model: from token sets to a trained Transformer and its text reader.
 
-`reelm train lm CONFIG --workdir DIR` ends here. A step reads a batch of clips of one length and descends on the cross
-entropy of their codes (see `loss.py`).
+`reelm train lm CONFIG --workdir DIR` calls `make_job`. A step reads a batch of clips of one length and minimises the
+cross entropy of their codes (see `loss.py`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -58,13 +58,13 @@ from .loss import make_loss, metric_names
 from .samples import ToSample
 
 _EVALUATION_BATCHES = 16
-_SAMPLES = 4  # clips made at a time while training, of the first captions that a prompt can hold
+_SAMPLES = 4  # clips generated at a time while training, for the first captions that fit a prompt
 
 
 def make_job(run: LMRun, workdir: Path) -> Job:
     """Return the training of a run.
 
-    workdir: keeps the text tokenizer.
+    workdir: holds the text tokenizer.
     """
     inputs = open_inputs(run)
     mesh = run.mesh.build()
@@ -95,9 +95,9 @@ def make_job(run: LMRun, workdir: Path) -> Job:
 
 
 def objective_of(run: LMRun, start: Start | None = None) -> Objective:
-    """Return what a run descends on: the likelihood of its codes.
+    """Return the objective of a run: the likelihood of its codes.
 
-    start: what the run starts from. Parts that it lacks are fresh, such as a kind of prefix that it never saw.
+    start: model that the run starts from. Parts that it lacks are fresh, such as a new kind of prefix.
     """
     params = {} if start is None else start.params
     known = start.known if start is not None and run.freeze_known else {}
@@ -114,7 +114,7 @@ def objective_of(run: LMRun, start: Start | None = None) -> Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a run reads."""
+    """The data and tokenizers that a run reads."""
 
     sources: Sequence[TokenSource]
     """Token sets to train on."""
@@ -150,7 +150,7 @@ def open_inputs(run: LMRun) -> Inputs:
 
 
 def check(run: LMRun, inputs: Inputs, mesh: Mesh) -> None:
-    """RequestError unless the model takes the buckets, the batches fit the mesh and the state fits the memory."""
+    """Raise RequestError unless the buckets fit the model, the batches fit the mesh and the state fits the memory."""
     longest = max(bucket.frames for bucket in run.buckets)
     if longest > run.model.frames:
         raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
@@ -162,7 +162,7 @@ def check(run: LMRun, inputs: Inputs, mesh: Mesh) -> None:
 
 
 def check_batches(run: LMRun, parts: int) -> None:
-    """RequestError when a batch does not divide over the devices and the parts it goes through in."""
+    """Raise RequestError when a batch does not divide over the devices and the accumulated parts."""
     each = parts * run.accumulate
     for bucket in run.buckets:
         if bucket.batch_size % each:
@@ -173,7 +173,7 @@ def check_batches(run: LMRun, parts: int) -> None:
 
 
 class Generating:
-    """What a state generates, and how likely it finds held-out clips.
+    """Generates samples from a state, and evaluates its likelihood of held-out clips.
 
     loss: that of the objective, `(params, batch, key, step) -> (loss, metrics)`.
     """
@@ -227,7 +227,7 @@ class Generating:
 
 
 def _can_do(run: LMRun, inputs: Inputs, text: Text, start: Start | None) -> dict[str, Any]:
-    """Return what the trained model can do, with all that a frozen one could."""
+    """Return the tasks and the scope of the trained model, including those of a frozen one."""
     tasks, scope = {bucket.task for bucket in run.buckets}, scope_of(inputs.sources, text)
     if start is not None and run.freeze_known:
         tasks, scope = tasks.union(start.tasks), scope.with_all(start.scope)
@@ -235,21 +235,21 @@ def _can_do(run: LMRun, inputs: Inputs, text: Text, start: Start | None) -> dict
 
 
 def load_of(model: LMConfig) -> Callable[[Mapping[str, Any]], Load]:
-    """Return what counts the samples, codes and FLOPs of a batch."""
+    """Return the function that counts the samples, codes and FLOPs of a batch."""
     params = jax.eval_shape(partial(init_params, model), jax.random.key(0))
     matrices = sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim > 1)
 
     def load(batch: Mapping[str, Any]) -> Load:
         layout = model.layout_of(batch["codes"], batch["prefix"])
         samples, slots = batch["codes"].video.shape[0], layout.slots - 1
-        attention = 12 * model.layers * model.heads * model.head_width * slots / 2  # causal: half of it
+        attention = 12 * model.layers * model.heads * model.head_width * slots / 2  # half, as attention is causal
         return Load(samples, samples * layout.codes, samples * slots * (6 * matrices + attention))
 
     return load
 
 
 def batches_of(run: LMRun, text: Text, sources: Sequence[TokenSource], share: Share) -> grain.MapDataset:
-    """Return a process's share of the batches of a run's stages, of clips of these token sets."""
+    """Return a process's share of the batches of a run's stages, from these token sets."""
     transform = partial(to_sample, run, text, motions(sources) if run.model.motion else None)
     return mixture(run.scaled_stages, sources, transform, seed=run.loop.seed, **share._asdict())
 
@@ -257,7 +257,7 @@ def batches_of(run: LMRun, text: Text, sources: Sequence[TokenSource], share: Sh
 def to_sample(run: LMRun, text: Text, motions: np.ndarray | None, source: TokenSource, bucket: Bucket) -> ToSample:
     """Return the transform of a bucket for the samples of a token set, whose captions `text` reads.
 
-    motions: what the motion of a sample is compared with; None for a model that knows no motion score.
+    motions: the motion of many clips, to rank that of a sample; None for a model without a motion score.
     """
     return ToSample(
         text,
@@ -280,15 +280,15 @@ def _parts(run: LMRun) -> set[str]:
 
 
 def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[Text, Start | None]:
-    """Return what reads captions, and the model of `start_from`; None where all parameters are fresh."""
+    """Return the text reader, and the model of `start_from`; None when all parameters are fresh."""
     if run.start_from is None:
         learned = partial(text_tokenizer, sources, run.model.text_vocabulary)
         return open_text(run.model, run.text_encoder, workdir, learned), None
     start = open_start(run.start_from, run.model)
-    # Both read with a text encoder, or neither does.
+    # Either both models use a text encoder, or neither does.
     text = open_text(run.model, run.text_encoder, workdir, lambda: cast(TextTokenizer, start.text))
     if start.encoder_hash and not isinstance(text, TextTokenizer):
         check_encoder(text, start.encoder_hash, run.start_from)
     if run.freeze_known and all(map(np.all, jax.tree.leaves(start.known))) and start.params.keys() == _parts(run):
-        raise RequestError(f"{run.start_from} has all that this model has, so with freeze_known nothing is trained")
+        raise RequestError(f"{run.start_from} has all parameters of this model, so freeze_known leaves none to train")
     return text, start

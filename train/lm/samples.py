@@ -1,4 +1,4 @@
-"""From a clip's codes to what the language model trains on: a prefix of some task, and the codes that follow it.
+"""Turn the codes of a clip into a training sample of the language model: the prefix of a task, and the codes after it.
 
     t2v           words                      -> the clip's first latent frames
     continuation  words, the first frame     -> latent frames from anywhere later: a window of a long clip
@@ -6,13 +6,13 @@
     inpainting    words, the clip with gaps  -> the clip's first latent frames
     a2v           words, the sound           -> the clip's first latent frames, and the sound once more
     world         words, keys                -> latent frames from anywhere
-    reference     words, pictures of whom they name -> the clip's first latent frames
+    reference     words, pictures of their subjects -> the clip's first latent frames
     shots         words, the first frame before a cut -> latent frames from the cut on, or from later in that shot
     retake        words, the clip with a gap in time -> the clip's first latent frames
 
-References, the pictures of whom words name, can be given beside those of any task.
-Given pictures and given sound stand in the prefix. Continuing given codes needs no task, nor does sound for given
-pictures: those are the codes before the ones to be predicted, in training as in use. `lm/tasks.py` is the table.
+References, pictures of the subjects that words name, can be added to any task.
+Given pictures and given sound are in the prefix. Continuing given codes needs no task, and neither does sound for given
+pictures: those codes come before the ones to predict, in training as in use. `lm/tasks.py` has the table of tasks.
 """
 
 from collections.abc import Mapping
@@ -48,33 +48,32 @@ from reelm.lm.tasks import TASKS, Task
 from reelm.tokenizer.codes import to_device
 from reelm.tokenizer.text.encoder import Text
 
-# A control clip tells where each subject is and how the camera moves. Beside it tracks and cameras have nothing to say,
-# and a net would not learn to hear them: where they speak, it speaks in this share of the samples that it could.
+# A control clip shows where each subject is and how the camera moves, so with it a net would learn nothing from tracks
+# and cameras. In samples that have these, the control clip is kept with this probability.
 _OUTLINED = 0.3
 _FRAMES = 2  # given frames at most
 _REFERENCES = 2  # given references at most
-_RENUMBERED = 0.4  # share of samples with references that are called otherwise than from <1> on
-_UNSEEN = 0.1  # share whose words name what no picture shows, so that pictures can be guided of their own
-_WORDLESS = 0.25  # share of those without words that keep their references
-_LATER = 0.25  # share of the windows after a cut that begin later in their shot
+_RENUMBERED = 0.4  # fraction of samples with references that are not numbered from <1> on
+_UNSEEN = 0.1  # fraction with words but without their reference pictures, so that pictures have their own guidance
+_WORDLESS = 0.25  # fraction of the samples without words that keep their references
+_LATER = 0.25  # fraction of the windows after a cut that start later in their shot
 
 
 class ToSample(grain.transforms.RandomMap):
-    """A token sample -> {"prefix": `Prefix`, "codes": `ClipCodes`}, both without their row axis.
+    """Maps a token sample to {"prefix": `Prefix`, "codes": `ClipCodes`}, both without their batch axis.
 
     Args:
         text: reads captions.
-        model: what is trained.
+        model: sizes of the trained model.
         task: of the samples.
-        frames: latent frames to be predicted.
-        fps, stride: frames a second of the clip, and frames that a latent frame stands for.
-        drop_text: share of samples that lose their words, so that guidance has an unconditional model; a task may ask
-            for more.
-        drop_control: share of samples in which a source of control does not speak; each of its own. Beside tracks or
-            a camera control clips speak in fewer.
-        motions: of many clips, in order; None for a model that knows no motion score.
-        references: share of samples that are given references.
-        later: whether they are windows from later in the clip, behind an anchor, as those of "continuation" are anyhow.
+        frames: number of latent frames to predict.
+        fps, stride: frames a second of the clip, and frames of a latent frame.
+        drop_text: probability of dropping the words, so that guidance has an unconditional model; a task may raise it.
+        drop_control: probability of dropping each control input, independently. With tracks or a camera, control clips
+            are dropped more often.
+        motions: sorted motion of many clips; None for a model without a motion score.
+        references: fraction of samples that get references.
+        later: whether samples are windows from later in the clip, after an anchor; those of "continuation" always are.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class ToSample(grain.transforms.RandomMap):
         codes = shot["video"][first : first + self.frames]
         rows, columns = codes.shape[1:]
         caption, references = self._words(shot, rng)
-        # Among a million captions some are too long: their beginning has to do.
+        # In a million captions some are too long and are cut off.
         caption = truncated(self.model, self.text, caption) if caption else ""
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
         words = prompt_prefix(self.model, self.text, [caption], **size)
@@ -130,7 +129,7 @@ class ToSample(grain.transforms.RandomMap):
         return {"prefix": prefix, "codes": ClipCodes(video=video, sound=sound, control=control, at_start=start)}
 
     def _first(self, length: int, rng: np.random.Generator) -> int:
-        """Return the latent frame, of a clip of so many, that a sample begins with."""
+        """Return the first latent frame of a sample, in a clip of `length` latent frames."""
         if self.task.after_cut and rng.random() >= _LATER:
             return self.earlier
         if self.earlier or self.task.anywhere:
@@ -138,7 +137,7 @@ class ToSample(grain.transforms.RandomMap):
         return 0
 
     def _words(self, shot: TokenSample, rng: np.random.Generator) -> tuple[str, "_References"]:
-        """Return the words of a sample, "" for none, and the references that it is given."""
+        """Return the words of a sample, "" for none, and its references."""
         worded = rng.random() >= self.drop_text
         if not self.references or rng.random() >= self.references:
             captions = shot["captions"]
@@ -156,7 +155,7 @@ class ToSample(grain.transforms.RandomMap):
         return renamed(caption, calls) if worded else "", references
 
     def _pictures(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator) -> "_Pictures":
-        """Return the given pictures of a sample, whose codes `[t, h, w]` are to be predicted."""
+        """Return the given pictures of a sample whose codes to predict are `[t, h, w]`."""
         match self.task.pictures:
             case PictureKind.ANCHOR:
                 return _anchor(element["video"][0], CUT_FROM if self.task.after_cut else -1.0)
@@ -169,7 +168,7 @@ class ToSample(grain.transforms.RandomMap):
     def _control(self, element: TokenSample, first: int, rng: np.random.Generator) -> np.ndarray:
         """Return the control field float32 `[t, h or 1, w or 1, C]` of the latent frames from `first` on.
 
-        Each source speaks, or not, of its own.
+        Each control input is dropped independently.
         """
         here, grid = slice(first, first + self.frames), element["video"].shape[1:]
         told = {source for source in self.model.channels if rng.random() >= self.drop_control}
@@ -179,7 +178,7 @@ class ToSample(grain.transforms.RandomMap):
             keys = element["keys"][here]
             parts["keys"] = keys_field(keys, np.full(len(keys), True))
             if first == 0:
-                parts["keys"][0] = 0  # nothing came before, so no key made it
+                parts["keys"][0] = 0  # no frame comes before the first, so no key caused it
         if "tracks" in told and "tracks" in element:
             parts["tracks"] = tracks_field(element["tracks"], self.model.tracks, self.stride, grid)[here]
         if "camera" in told and "camera" in element:
@@ -194,22 +193,22 @@ class ToSample(grain.transforms.RandomMap):
         return control_field(self.model.channels, parts, self.frames, grid)
 
     def _heard(self, sound: np.ndarray, pictures: "_Pictures") -> np.ndarray:
-        """Return the sound in the prefix, int32 `[S, L]`: none beside latent frames whose pictures are a gap."""
+        """Return the sound in the prefix, int32 `[S, L]`: none for latent frames whose pictures are a gap."""
         if not self.task.gap_in_time:
             return sound
-        begin = int(self.earlier > 0)  # the first latent frame of a clip has less sound beside it
+        begin = int(self.earlier > 0)  # the first latent frame of a clip has fewer audio frames
         beside = np.diff([audio_frames(self.model.sound_frames, begin + n) for n in range(self.frames + 1)])
         return np.where(np.repeat(pictures.kinds[:, 0, 0] == PictureKind.UNKNOWN, beside)[:, None], -1, sound)
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
-        """Return int32 `[S, L]`, the sound beside the latent frames from `first` on; -1 for a clip without a track."""
+        """Return int32 `[S, L]`, the sound of the latent frames from `first` on; -1 for a clip without a track."""
         begin, end = (audio_frames(self.model.sound_frames, n) for n in (first, first + self.frames))
         sound = track[begin:end]
         return sound if len(sound) == end - begin else np.full((end - begin, self.model.sound_levels), -1, np.int32)
 
 
 class _Pictures(NamedTuple):
-    """Given pictures: codes `[G, h, w]` as the host holds them, kinds int32 `[G, h, w]`, times float32 `[G]`."""
+    """Given pictures: codes `[G, h, w]` in the form of the host, kinds int32 `[G, h, w]`, times float32 `[G]`."""
 
     codes: np.ndarray
     kinds: np.ndarray
@@ -217,14 +216,14 @@ class _Pictures(NamedTuple):
 
 
 class _References(NamedTuple):
-    """Given references: codes `[K, p, q]` as the host holds them, and what words call them int32 `[K]`, 0 for none."""
+    """Given references: codes `[K, p, q]` in the form of the host, and their numbers in words int32 `[K]`, or 0."""
 
     codes: np.ndarray
     numbers: np.ndarray
 
 
 def _next_shot(element: TokenSample) -> TokenSample:
-    """Return the shot that follows a clip, with the references of the clip, as a sample of its own."""
+    """Return the shot that follows a clip as a separate sample, with the references of the clip."""
     fields = {name: value for name, value in element.items() if name.startswith("next_") or name == "references"}
     shot: Any = {name.removeprefix("next_"): value for name, value in fields.items()}
     return shot
@@ -241,8 +240,8 @@ def _no_pictures(element: TokenSample) -> _Pictures:
 
 
 def _references(shot: TokenSample, calls: Mapping[int, int], count: int) -> _References:
-    """Return the slots of so many references. `calls` has what words call those that are given, from 1 on."""
-    grid = reference_grid(*shot["video"].shape[1:]) if count else (0, 0)  # as in a prefix of words alone
+    """Return `count` slots of references. `calls` maps the given ones to their numbers in words, from 1 on."""
+    grid = reference_grid(*shot["video"].shape[1:]) if count else (0, 0)  # as in a prefix with only words
     codes = np.zeros((count, *grid), shot["video"].dtype)
     numbers = np.zeros(count, np.int32)
     for slot, (number, called) in enumerate(calls.items()):
@@ -259,7 +258,7 @@ def _anchor(picture: np.ndarray, time: float) -> _Pictures:
 
 
 def _stills(stills: np.ndarray, times: np.ndarray, frames: int, rng: np.random.Generator) -> _Pictures:
-    """Return one or more of the stills `[n, h, w]` whose times lie within the `frames` latent frames, if any do."""
+    """Return one or more of the stills `[n, h, w]` whose times are within the `frames` latent frames, if any are."""
     inside = rng.permutation(np.flatnonzero((0 < times) & (times < frames)))
     chosen = inside[: rng.integers(1, _FRAMES + 1)]
     kinds = np.zeros((_FRAMES, *stills.shape[1:]), np.int32)
@@ -271,7 +270,7 @@ def _stills(stills: np.ndarray, times: np.ndarray, frames: int, rng: np.random.G
 
 
 def _gaps(codes: np.ndarray, rng: np.random.Generator, *, in_time: bool) -> _Pictures:
-    """Return the clip's codes `[t, h, w]` with a gap: whole latent frames, or a place in all of them."""
+    """Return the clip's codes `[t, h, w]` with a gap: whole latent frames, or an area in all of them."""
     gap = _frames(len(codes), rng)[:, None, None] if in_time else _box(codes.shape[1:], rng)
     unknown = np.broadcast_to(gap, codes.shape)
     kinds = np.where(unknown, PictureKind.UNKNOWN, PictureKind.KNOWN).astype(np.int32)
@@ -279,7 +278,7 @@ def _gaps(codes: np.ndarray, rng: np.random.Generator, *, in_time: bool) -> _Pic
 
 
 def _frames(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return random latent frames in a row, but not all, as bool `[t]`."""
+    """Return random consecutive latent frames, but not all, as bool `[t]`."""
     length = int(rng.integers(1, max(2, count)))
     start = int(rng.integers(0, count - length + 1))
     return (np.arange(count) >= start) & (np.arange(count) < start + length)

@@ -1,9 +1,9 @@
-"""Fitting a thesaurus: a file of captions with other words for them in, a classifier of sentences out.
+"""Fit a thesaurus: from a file of captions and their synonyms to a classifier of sentences.
 
 The file is JSON: {"captions": {caption: [other words, ...]}, "modifiers": {words: ending of a caption}, "names": {name:
 caption}}; see `tokenizer/text/thesaurus.py`. `reelm export --thesaurus FILE` puts one into a model. The classifier is
-Fisher's linear discriminant: a caption, its names and its other words are one class, and what varies inside all classes
-counts for less.
+Fisher's linear discriminant: a caption, its names and its other words are one class, and directions that vary within
+classes weigh less.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,21 +18,21 @@ from reelm.tokenizer.text.encoder import Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus, check_encoder
 
-# Variance added to that inside the classes, in means of it: classes have a few dozen members, embeddings 512 values.
-# Chosen by keywords left out of the fit, which were best found at 5 to 20.
+# Regularisation: variance added to that within the classes, as a multiple of its mean, because classes have a few dozen
+# members and embeddings 512 values. Keywords left out of the fit were found best at 5 to 20.
 _RIDGE = 10.0
-# Times that a caption or a name counts, where other words count once: keywords say less. At 2 to 4 names in languages
-# that were left out and what people say were best found.
+# Weight of a caption or a name, where other words weigh 1, since keywords say less. At 2 to 4, names in languages that
+# were left out of the fit, and phrases that people say, were found best.
 _NAME = 4.0
 _BATCH = 256
 _OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
-# Phrases whose likeness is measured, and the share of them that passes for unlike: some keywords say nothing of what is
-# seen.
+# Number of phrases whose likeness is measured, and the fraction of them that may fall below the threshold: some
+# keywords do not describe what is seen.
 _MEASURED, _UNLIKE = 500, 0.04
 
 
 class Words(NamedTuple):
-    """What a thesaurus file holds: other words of each caption, endings of captions, captions by further names."""
+    """The content of a thesaurus file: other words for each caption, endings of captions, captions by further names."""
 
     captions: Mapping[str, Sequence[str]]
     modifiers: Mapping[str, str]
@@ -40,7 +40,7 @@ class Words(NamedTuple):
 
 
 def read_file(path: Path) -> Words:
-    """Return the content of a thesaurus file; RequestError unless it is one."""
+    """Return the content of a thesaurus file; RequestError when it is not valid."""
     try:
         found = read_json(path)
         captions = {str(caption): [str(words) for words in others] for caption, others in found["captions"].items()}
@@ -48,20 +48,21 @@ def read_file(path: Path) -> Words:
         names = {str(name): str(caption) for name, caption in found.get("names", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(
-            f'{path} is no thesaurus ({reason(error)}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
+            f'{path} is not a thesaurus ({reason(error)}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
             '"modifiers": {WORDS: ENDING}, "names": {NAME: CAPTION}}'
         ) from error
     if len(captions) < 2 or not all(map(str.strip, (*captions, *modifiers, *names))):
-        raise RequestError(f"{path} is no thesaurus: it takes two captions or more, and none that is blank")
+        raise RequestError(f"{path} is not a thesaurus: it needs at least two captions, and none may be blank")
     if wrong := sorted({*names.values()} - {*captions}):
-        raise RequestError(f"{path} is no thesaurus: it has names of {wrong[0]!r}, which is no caption")
+        raise RequestError(f"{path} is not a thesaurus: it has a name for {wrong[0]!r}, which is not a caption")
     return Words(captions, modifiers, names)
 
 
 def fit(encoder: Text, words: Words) -> Thesaurus:
-    """Return the thesaurus whose captions are told apart by what `encoder` makes of them, their names and other words.
+    """Return the thesaurus fitted to the embeddings by `encoder` of captions, their names and other words.
 
-    Words that the encoder cannot hold are left out. RequestError for such a caption, or an encoder of no sentences.
+    Words that are too long for the encoder are left out. Raises RequestError when a caption is too long, or the encoder
+    does not embed sentences.
     """
     check_encoder(encoder)
     assert not isinstance(encoder, TextTokenizer)
@@ -99,12 +100,12 @@ def fit(encoder: Text, words: Words) -> Thesaurus:
 
 
 def _fitting(encoder: TextEncoder, sentences: Iterable[str]) -> list[str]:
-    """Return the sentences that the encoder holds whole."""
+    """Return the sentences that are not too long for the encoder."""
     return [each for each in sentences if encoder.count(each) <= encoder.max_tokens]
 
 
 def _embedded(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
-    """Return the embeddings of sentences, `[N, E]`; a few at a time, for an encoder gives a row for each token, too."""
+    """Return the embeddings of sentences, `[N, E]`; in batches, because an encoder also returns a row per token."""
     batches = [sentences[i : i + _BATCH] for i in range(0, len(sentences), _BATCH)]
     return np.concatenate([encoder.encode(batch).values[:, 0] for batch in batches])
 
@@ -116,7 +117,7 @@ def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
 
 
 def least_likeness(thesaurus: Thesaurus, captions: Mapping[str, Sequence[str]]) -> float:
-    """Return the likeness that nearly all other words have; without any, one that every prompt has."""
+    """Return a likeness that nearly all other words reach; without other words, one that every prompt reaches."""
     encoder = thesaurus.encoder
     phrases = [words for others in captions.values() for words in _fitting(encoder, others)]
     likeness = [thesaurus.likeness(words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]

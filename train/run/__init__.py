@@ -1,1 +1,1 @@
-"""The loop of a training run, and everything it keeps."""
+"""The loop of a training run, its checkpoints and its logs."""

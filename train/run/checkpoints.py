@@ -1,16 +1,16 @@
-"""Checkpoints of a run: saved in the background, checked before they are trusted, never half there.
+"""Checkpoints of a run: saved in the background, verified when read, and never incomplete.
 
 In: a `TrainState`, the position in the data and a JSON record of the run. Out: under one folder,
 
     step_00000500/state/        the TrainState, as orbax lays it out
-    step_00000500/data/         JSON: what the data iterator's `get_state()` said
-    step_00000500/record/       JSON: step, config, shapes of the state, and what the loop wants to find again
+    step_00000500/data/         JSON: the result of the data iterator's `get_state()`
+    step_00000500/record/       JSON: step, config, shapes of the state, and the loop's own state
     step_00000500/sha256.json   the digest of every file in the three
 
-A step folder appears by one rename, after its digests are written. On reading, the newest folder whose digests are
-right is taken: a damaged one is named and passed over, an empty or foreign one is not looked at. Orbax does the saving
-and restoring; what is added here are the digests, the choice of step and the refusal to cast. All processes of a run
-save and restore, each what its devices hold; the first of them looks what there is. Knows nothing of models.
+A step folder appears by one rename, after its digests are written. Reading takes the newest folder whose digests are
+right; a damaged folder is reported and skipped, an empty or foreign one is ignored. Orbax saves and restores; this
+module adds the digests, the choice of step and the refusal to cast types. All processes of a run save and restore what
+their devices hold; the first process looks for checkpoints. This module knows nothing of models.
 """
 
 import contextlib
@@ -46,34 +46,34 @@ _STEP = re.compile(r"step_(\d{8,})")
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A sound checkpoint: its step, its folder, and the record saved with it."""
+    """A verified checkpoint: its step, its folder, and the record saved with it."""
 
     step: int
     folder: Path
     record: dict[str, Any]
 
     def check(self, **kinds: Any) -> None:
-        """Check that the record has these fields; RequestError when one is missing or of another type."""
+        """Raise RequestError when one of these fields of the record is missing or of another type."""
         for name, kind in kinds.items():
             if not isinstance(self.record.get(name), kind):
                 raise RequestError(f"{self.folder} does not name its {name}: another version wrote it; train again")
 
 
 class Checkpoints:
-    """The checkpoints of one run, for the loop that writes them: `newest`, `load`, then `open`, `save` ..., `close`."""
+    """The checkpoints of a run, as the loop uses them: call `newest`, `load`, then `open`, `save` ..., `close`."""
 
     def __init__(self, directory: Path, *, keep: int, note: Callable[[str], None]) -> None:
-        """The `keep` newest steps, and `best`, stay on disk; `note` is told, one line each, what was passed over."""
+        """Keep the `keep` newest steps and `best` on disk. `note` gets a line for each folder that is skipped."""
         self._directory, self._keep, self._note = directory.absolute(), keep, note
         self._manager: ocp.CheckpointManager | None = None
         self._open = contextlib.ExitStack()
         self.last: int | None = None
-        """The step of the newest checkpoint, written or being written."""
+        """The step of the newest checkpoint, which may still be being written."""
         self.best: int | None = None
-        """A step that stays on disk beside the newest; the loop says which."""
+        """A step that stays on disk besides the newest; the loop sets it."""
 
     def newest(self) -> Found | None:
-        """Returns the newest sound checkpoint, None when there is none; raises RequestError when all are damaged."""
+        """Return the newest valid checkpoint, or None; RequestError when all are damaged."""
 
         def look() -> dict[str, Any] | None:
             found = newest(self._directory, self._note)
@@ -83,9 +83,9 @@ class Checkpoints:
         return None if found is None else Found(**{**found, "folder": Path(found["folder"])})
 
     def load(self, found: Found, template: Any) -> tuple[Any, Any]:
-        """Returns (state, data position) of `found`, laid out on devices as `template` is.
+        """Return (state, data position) of `found`, with the shardings of `template`.
 
-        Raises RequestError when the tree, a shape or a type of `template` differs, which orbax would cast in silence.
+        Raises RequestError when the tree, a shape or a type of `template` differs, which orbax would silently cast.
         """
         saved, wanted = found.record["tree"], _describe(template)
         changed = [name for name in {**saved, **wanted} if saved.get(name) != wanted.get(name)]
@@ -93,16 +93,16 @@ class Checkpoints:
             name = changed[0]
             raise RequestError(
                 f"{found.folder} holds another state: {name} is {saved.get(name, 'absent')} there and "
-                f"{wanted.get(name, 'absent')} here, {len(changed)} such; resume with the code and config that wrote it"
+                f"{wanted.get(name, 'absent')} here, {len(changed)} in all; resume with the code and config of before"
             )
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, template)
         restored = _read(found.folder, state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore())
         return restored["state"], restored["data"]
 
     def open(self, after: int) -> None:
-        """Makes ready to save steps beyond `after`; unsound folders in the way are moved out of it.
+        """Prepare to save steps after `after`; damaged folders of such steps are renamed.
 
-        Raises RequestError when another process has them open: each would remove what the other is writing.
+        Raises RequestError when another run has the folder open: each would delete what the other writes.
         """
 
         def clear() -> None:
@@ -125,16 +125,16 @@ class Checkpoints:
         self.last = after or None
 
     def save(self, step: int, state: Any, data: Any, record: Mapping[str, Any]) -> None:
-        """Copies `state` off the devices and returns; the writing goes on behind.
+        """Copy `state` off the devices and return; it is written in the background.
 
         Args:
-            step: beyond every step saved before.
+            step: greater than every step saved before.
             state: a pytree of arrays.
-            data: the position in the data, JSON-able.
-            record: JSON-able values that `newest` gives back; `step` and `tree` are added.
+            data: the position in the data, as JSON values.
+            record: JSON values that `newest` returns; `step` and `tree` are added.
 
         Raises:
-            OSError: this save or the one before it could not be written; what was saved earlier is untouched.
+            OSError: this save or the one before it could not be written; earlier checkpoints are not touched.
         """
         assert self._manager is not None, "open() comes before save()"
         args = ocp.args.Composite(
@@ -148,7 +148,7 @@ class Checkpoints:
         self.last = step
 
     def close(self) -> None:
-        """Waits until the last save is whole on disk; raises OSError when it could not be written."""
+        """Wait until the last save is complete on disk; OSError when it could not be written."""
         if self._manager is not None:
             manager, self._manager = self._manager, None
             with self._open, self._said_plainly():
@@ -171,7 +171,7 @@ class Checkpoints:
         self._open.enter_context(locked(self._directory / ".lock", other))
 
     def _write_digests(self) -> None:
-        # Orbax calls this when every file is written and just before the rename that makes the step appear.
+        # Orbax calls this after every file is written, just before the rename that makes the step appear.
         for folder in self._directory.glob("step_*.orbax-checkpoint-tmp*"):
             digests = {str(path.relative_to(folder)): sha256_of(path) for path in _files(folder)}
             (folder / _DIGESTS).write_text(json.dumps(digests, indent=1))
@@ -200,7 +200,7 @@ class _Kept(preservation_policy.PreservationPolicy):
 
 @contextlib.contextmanager
 def _orbax_unlogged() -> Iterator[None]:
-    # What orbax's threads meet is raised to us as well; their tracebacks would drown the one line that is shown.
+    # Errors in orbax's threads are also raised here; their logged tracebacks would hide the one line that is shown.
     def keep(record: logging.LogRecord) -> bool:
         return "orbax" not in Path(record.pathname).parts
 
@@ -217,10 +217,10 @@ def _say(text: str) -> None:
 
 
 def newest(directory: Path, note: Callable[[str], None] = _say) -> Found | None:
-    """Returns the newest sound checkpoint under `directory`, None when no step folder there ever held one.
+    """Return the newest valid checkpoint under `directory`, or None when there are no step folders.
 
-    A damaged one is named through `note` and the one before it is taken. Raises RequestError when all are damaged:
-    starting afresh over them is the user's decision.
+    A damaged one is reported to `note`, and the one before it is taken. Raises RequestError when all are damaged: the
+    user decides whether to start again over them.
     """
     faults = []
     for step, folder in _folders(directory):
@@ -232,31 +232,31 @@ def newest(directory: Path, note: Callable[[str], None] = _say) -> Found | None:
         faults.append(f"checkpoint {folder.name} is damaged: {fault}")
         note(faults[-1])
     if faults:
-        raise RequestError(f"no sound checkpoint in {directory}: {'; '.join(faults)}; delete it to start anew")
+        raise RequestError(f"no valid checkpoint in {directory}: {'; '.join(faults)}; delete it to start again")
     return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What a run has trained: the averaged parameters of a checkpoint, and the config that led to them."""
+    """The result of a run: the averaged parameters of a checkpoint, and the config of the run."""
 
     stage: str
     """Name of the training, as in `reelm train STAGE`."""
     config: dict[str, Any]
     """The run's resolved config, JSON values."""
     step: int
-    """The step that the parameters are of."""
+    """The step of the parameters."""
     params: Any
-    """Nested dict of numpy arrays: the moving average, or the parameters themselves where the run keeps no average."""
+    """Nested dict of numpy arrays: the moving average, or the parameters themselves if the run keeps no average."""
 
 
 def find(workdir: Path, *, best: bool = False) -> Found:
-    """Return the newest sound checkpoint of a run, or the one that was best in its evaluations.
+    """Return the newest valid checkpoint of a run, or the one that was best in its evaluations.
 
-    workdir: the folder given to `loop.run_job`, or where a remote one was mirrored to.
+    workdir: the folder given to `loop.run_job`, or the local mirror of a remote one.
 
     Raises:
-        RequestError: there is no sound checkpoint, no best one, or it does not name its stage.
+        RequestError: there is no valid checkpoint, no best one, or it does not name its stage.
     """
     directory = fetched(workdir).absolute() / "checkpoints"
     found = newest(directory)
@@ -267,10 +267,10 @@ def find(workdir: Path, *, best: bool = False) -> Found:
 
 
 def restore_params(workdir: Path, *, best: bool = False) -> Trained:
-    """Return what a run has trained, to export or to judge; see `find`."""
+    """Return the trained parameters of a run, to export or evaluate them; see `find`."""
     found = find(workdir, best=best)
     part = "ema" if any(name.startswith("ema/") for name in found.record["tree"]) else "params"
-    # The handler alone, since only this item of the checkpoint is read, and of it only this part.
+    # Use the handler directly, since only a part of one item of the checkpoint is read.
     handler, path = ocp.PyTreeCheckpointHandler(), epath.Path(found.folder) / "state"
     tree = handler.metadata(path).tree[part]
     args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
@@ -284,7 +284,7 @@ def restore_params(workdir: Path, *, best: bool = False) -> Trained:
 def _best(directory: Path, last: Found) -> Found:
     step = last.record["best"]["step"]
     if step is None:
-        raise RequestError(f"{directory.parent} holds no evaluation to be best by; train with loop.evaluate_every")
+        raise RequestError(f"{directory.parent} has no evaluations, so no best step; train with loop.evaluate_every")
     [folder] = [folder for number, folder in _folders(directory) if number == step] or [None]
     fault = "it is missing" if folder is None else _fault(folder)
     if folder is None or fault is not None:
@@ -301,7 +301,7 @@ def _folders(directory: Path) -> list[tuple[int, Path]]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    # Only what is read back: orbax touches its own notes beside these after the digests are taken.
+    # Only the files that are read again: orbax changes others of its own after the digests are computed.
     return (path for part in _PARTS for path in sorted((folder / part).rglob("*")) if path.is_file())
 
 
@@ -326,7 +326,7 @@ def _read(folder: Path, **args: Any) -> Any:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    # Read without orbax, whose reading is an act of all processes.
+    # Not read with orbax, because all processes must take part in its reads.
     path = folder / "record" / "metadata"
     record = parsed(dict[str, Any], read_json(path), str(path))
     parsed(dict[str, str], record.get("tree"), f"the tree in {path}")
@@ -334,7 +334,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _describe(state: Any) -> dict[str, str]:
-    # Paths are those of the tree, `params/encoder/conv/kernel`; values such as `float32[3, 3, 8, 16]`.
+    # Keys are paths in the tree, such as `params/encoder/conv/kernel`; values are such as `float32[3, 3, 8, 16]`.
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return {
         jax.tree_util.keystr(path, simple=True, separator="/"): f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"

@@ -1,4 +1,4 @@
-"""How long a run lasts, how often it reports, and which processes it has. Plain Python."""
+"""The config of the training loop and of the processes of a run. Plain Python."""
 
 from dataclasses import dataclass, field
 
@@ -10,10 +10,10 @@ from .config_changes import FREE
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """How long a run lasts and how often it reports."""
+    """The length of a run and the intervals of its reports."""
 
     steps: int = field(metadata=FREE)
-    """Steps of the whole run."""
+    """Number of steps of the whole run."""
     log_every: int = field(default=20, metadata=FREE)
     """Steps between two lines of metrics. Each line is the mean over those steps."""
     save_every: int = field(default=500, metadata=FREE)
@@ -21,12 +21,12 @@ class LoopConfig:
     keep: int = field(default=3, metadata=FREE)
     """Newest checkpoints kept on disk."""
     best: str = field(default="loss", metadata=FREE)
-    """Evaluation metric that decides the best checkpoint, which is kept, too. The lowest value wins; "-psnr" makes the
-    highest win."""
+    """Evaluation metric of the best checkpoint, which is also kept. The lowest value is best; with "-psnr" the highest
+    is."""
     evaluate_every: int = field(default=0, metadata=FREE)
     """Steps between two evaluations. 0 turns them off."""
     patience: int | None = field(default=None, metadata=FREE)
-    """Evaluations in a row without a new best after which the run ends early. Default: it never does."""
+    """Evaluations in a row without a new best after which the run ends early. Default: it never ends early."""
     sample_every: int = field(default=1000, metadata=FREE)
     """Steps between two rounds of samples. 0 turns them off."""
     profile: tuple[int, int] | None = field(default=None, metadata=FREE)
@@ -36,7 +36,7 @@ class LoopConfig:
     max_seconds: float | None = field(default=None, metadata=FREE)
     """Seconds after which this leg saves and ends. Default: no limit."""
     max_skipped: int = field(default=20, metadata=FREE)
-    """Steps in a row without a finite loss after which the run stops."""
+    """Consecutive steps without a finite loss after which the run stops."""
     seed: int = 0
     """Seed of the initial parameters, the data order and the random key."""
     accept_config: bool = field(default=False, metadata=FREE)
@@ -48,27 +48,25 @@ class LoopConfig:
         check_least(self, 1, "steps", "log_every", "save_every", "keep", "max_skipped", "patience")
         check_least(self, 0, "sample_every", "evaluate_every", "max_seconds", "seed")
         if self.patience and not self.evaluate_every:
-            raise RequestError(
-                f"patience {self.patience} counts evaluations, and evaluate_every turns them off; set it"
-            )
+            raise RequestError(f"patience {self.patience} counts evaluations, but they are off; set evaluate_every")
         if self.seed >= 2**32:
-            raise RequestError(f"seed must lie in 0 ... 2^32 - 1, not {self.seed}")
+            raise RequestError(f"seed must be 0 to 2^32 - 1, not {self.seed}")
         if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
-            raise RequestError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
+            raise RequestError(f"profile is {self.profile}; it needs a first step, from 1 on, and a last one")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """The processes of a run, each started by the same command; under Slurm, GKE and TPU pods none need be named."""
+    """The processes of a run, each started by the same command. Under Slurm, GKE and TPU pods they are detected."""
 
     coordinator: str | None = None
     """Address and port of process 0, such as 10.0.0.1:7077. Default: detected under Slurm, GKE and TPU pods."""
     processes: int | None = None
-    """Number of processes. 1 is a run alone. Default: detected."""
+    """Number of processes. 1 is a run of one process. Default: detected."""
     process: int | None = None
     """Number of this process, from 0. Default: detected."""
     heartbeat_seconds: int = 100
-    """Seconds of silence after which a process counts as dead and the others end."""
+    """Seconds without a heartbeat after which a process counts as dead and the others end."""
 
     def __post_init__(self) -> None:
         if self.heartbeat_seconds < 1:
@@ -78,9 +76,9 @@ class Cluster:
         if self.process is not None and not 0 <= self.process < (self.processes or self.process + 1):
             raise RequestError(f"process is {self.process} of {self.processes}; processes count from 0")
         if self.coordinator is not None and not self.coordinator.rpartition(":")[2].isdigit():
-            raise RequestError(f"coordinator is {self.coordinator!r}; it takes an address and a port, as 10.0.0.1:7077")
+            raise RequestError(f"coordinator is {self.coordinator!r}; it must be an address and port, as 10.0.0.1:7077")
 
     @property
     def is_named(self) -> bool:
-        """Whether anything is said of the processes."""
+        """Whether any field that names the processes is set."""
         return (self.coordinator, self.processes, self.process) != (None, None, None)

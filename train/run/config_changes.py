@@ -1,4 +1,4 @@
-"""The differences between the config that a run began with and the one that it continues with.
+"""List the differences between the config that a run started with and the one that it continues with.
 
 In: two configs as JSON values, and the names of the fields that may change. Out: one line of text a difference. Each
 config marks its own free fields: `steps: int = field(metadata=FREE)`.
@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 FREE = {"free": True}
-"""Metadata of a field that may change between the legs of a run: it does not change what is computed."""
+"""Metadata of a field that may change when a run is resumed, because it does not change the result."""
 
 
 def free_fields(config: Any, path: str = "") -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""What a run will be like, told by its first step: shapes, parameters, tokens, memory, time.
+"""Report shapes, parameters, tokens, memory and time of a run from its first steps.
 
-Comes in: the state, the step and the first batch of a run. Goes out: lines for a person. One step is really made, so
-what fails here is what would fail in the run.
+In: the state, the step and the first batch of a run. Out: lines of text. The steps are really made, so errors of the
+run appear here.
 """
 
 import resource
@@ -21,7 +21,7 @@ _ELSEWHERE = ("params", "opt_state", "ema")
 def dry_run(
     state: Any, step: Callable[[Any, Any], tuple[Any, Any]], batch: Any, load: Load, steps: int
 ) -> Iterator[str]:
-    """The lines of the report; `state` is given away to the step."""
+    """Yield the lines of the report; `state` is donated to the step."""
     devices = jax.devices()
     yield f"devices: {len(devices)} x {devices[0].device_kind}"
     for name in _ELSEWHERE:
@@ -47,7 +47,7 @@ def dry_run(
 
 
 def videos_in(batch: Any) -> list[np.ndarray]:
-    """Up to eight videos uint8 [T, H, W, 3] of a batch, of the arrays [B, T, H, W, 3] in [-1, 1] in it."""
+    """Return up to eight videos uint8 [T, H, W, 3] of each array [B, T, H, W, 3] in [-1, 1] in a batch."""
     leaves = [leaf for leaf in jax.tree.leaves(batch) if leaf.ndim == 5 and leaf.shape[-1] == 3]
     return [np.clip(127.5 * (np.asarray(video) + 1), 0, 255).astype(np.uint8) for leaf in leaves for video in leaf[:8]]
 

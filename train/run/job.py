@@ -1,7 +1,7 @@
-"""What a training is, as one value: `loop.run_job` runs any of them.
+"""A training as one value, a `Job`, which `loop.run_job` runs.
 
-In: the config of a run. Out: a `Job`: how its state and its step are built on a mesh, which batches it takes, and what
-it evaluates, samples, counts and shows. Another training, such as one on preferences, is another value.
+In: the config of a run. Out: a `Job`: functions that build its state and step on a mesh, give its batches, evaluate,
+sample, count and show them. Another kind of training, such as one on preferences, is another value.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,13 +25,13 @@ Callback = Callable[[int, Mapping[str, float]], object]
 
 
 class RunConfig(Protocol):
-    """The config of a run: a frozen dataclass that decides everything."""
+    """The config of a run: a frozen dataclass that holds all of its settings."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
     def loop(self) -> LoopConfig:
-        """Length and rhythm."""
+        """Length of the run and intervals of its reports."""
         ...
 
 
@@ -44,13 +44,13 @@ class Job:
     config: RunConfig
     """The config of the run. With `about` it is written to `config.json` and into every checkpoint."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """What else those files say of the run, as JSON values beside the fields of the config."""
+    """Further JSON values about the run, which those files hold in addition to the config."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """What the clips are, as JSON values. Every checkpoint has it: a run goes on with the same clips only."""
+    """JSON values that identify the clips. Every checkpoint has them, since a run resumes only with the same clips."""
     mesh: Mesh
     """The devices."""
     build: Callable[[Mesh], tuple[TrainState, Step]]
-    """Return the state before the first step, which is given away, and the step: an `Objective` has both."""
+    """Return the state before the first step, which may be donated, and the step; see `Objective.build`."""
     batches: Callable[[Share], DataIterator]
     """Return a process's share of the batches, from the first one on."""
     samples: Callable[[TrainState, Path], None] | None = None

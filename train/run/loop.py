@@ -1,12 +1,12 @@
-"""One loop for every training run: step, measure, save, sample, stop, and go on where it was killed.
+"""The loop of every training run: step, measure, save, sample, stop, and resume after a kill.
 
 In: a `Job`, a folder. Out: the trained state; in the folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`,
-`tensorboard/`, `profile/`. A run that is killed at any moment and started again ends with the same bits as one that was
-left alone. All processes of a run take the same steps here, and the first of them writes. Knows nothing of models,
-losses or the content of a batch.
+`tensorboard/`, `profile/`. A run that is killed at any moment and started again ends with the same bits as an
+uninterrupted one. All processes of a run take the same steps here, and the first of them writes. This module knows
+nothing of models, losses or the content of a batch.
 
 The order of one step is fixed: take a batch; dispatch the step; read the metrics of the step *before*, so that the
-devices never wait for the host; evaluate; save; write samples; look for a reason to stop.
+devices never wait for the host; evaluate; save; write samples; check whether to stop.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ from .throughput import Profile, Throughput
 
 
 def run_job(job: Job, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:
-    """Train until the config's `loop.steps`, from the newest sound checkpoint in `workdir` if there is one.
+    """Train until the config's `loop.steps`, from the newest valid checkpoint in `workdir` if there is one.
 
     Args:
         job: the training.
@@ -49,20 +49,20 @@ def run_job(job: Job, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> T
         callbacks: called by the first process.
 
     Returns:
-        The last state; fewer steps are made when `max_seconds`, `patience` or a callback ended the run.
+        The last state; `max_seconds`, `patience` or a callback may end the run before `loop.steps`.
 
     Raises:
         RequestError: config, data or the state's tree differ from the checkpoint's, every checkpoint is damaged,
             another run trains in `workdir`, the data ends early, or evaluations have no metric called `loop.best`.
-        FloatingPointError: `max_skipped` steps in a row had no finite loss, or a state to be saved holds values that
-            are not finite; the checkpoints before it are untouched.
-        OSError: a checkpoint could not be written; those before it are untouched.
+        FloatingPointError: `max_skipped` steps in a row had no finite loss, or a state to save holds values that are
+            not finite; earlier checkpoints are not touched.
+        OSError: a checkpoint could not be written; earlier ones are not touched.
         SystemExit: with 143, on SIGTERM, after saving.
         KeyboardInterrupt: on Ctrl-C, after saving; a second Ctrl-C does not wait.
     """
     config = job.config.loop
     if config.evaluate_every and job.evaluate is None:
-        raise RequestError("evaluate_every is set and this run holds nothing back to evaluate on; name clips held out")
+        raise RequestError("evaluate_every is set but this run has no held-out clips; name some")
     if job.evaluate is not None and config.best.removeprefix("-") not in job.metrics:
         raise RequestError(f"best is {config.best!r}; the evaluations of this run have {', '.join(job.metrics)}")
     Path(workdir).mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def run_job(job: Job, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> T
 
 
 class Trainer:
-    """A run in this process; its phases are methods, in the order in which `train` calls them."""
+    """A run in this process; its phases are methods, in the order of the calls in `train`."""
 
     def __init__(self, job: Job, workdir: Path, callbacks: Sequence[Callback]) -> None:
         self._job, self._workdir, self._callbacks = job, workdir, callbacks
@@ -85,9 +85,9 @@ class Trainer:
         self._meter, self._best = Meter(), Best(self._config.best)
         self._store = Checkpoints(workdir / "checkpoints", keep=self._config.keep, note=self._display.note)
         self._done = 0
-        self._seconds_before = self._seconds = 0.0  # of training: in earlier legs, and up to the last step
-        self._pending: tuple[int, Mapping[str, jax.Array]] | None = None  # a step whose metrics are still to be read
-        self._enough = ""  # why the run ends early
+        self._seconds_before = self._seconds = 0.0  # of training: before this leg, and up to the last step
+        self._pending: tuple[int, Mapping[str, jax.Array]] | None = None  # a step whose metrics are not read yet
+        self._enough = ""  # reason for which the run ends early
 
     def dry_run(self) -> TrainState:
         """Make two steps, report on them, and write the first batch as a picture."""
@@ -100,7 +100,7 @@ class Trainer:
         return self._state
 
     def train(self) -> TrainState:
-        """Resume, make the steps that are left, and save the last."""
+        """Resume, make the remaining steps, and save the last."""
         self.resume()
         with contextlib.ExitStack() as stack:
             stop = self._open(stack)
@@ -121,7 +121,7 @@ class Trainer:
         return self._state
 
     def resume(self) -> None:
-        """Take up the newest sound checkpoint, if there is one."""
+        """Load the newest valid checkpoint, if there is one."""
         found = self._store.newest()
         if found is None:
             return
@@ -137,7 +137,7 @@ class Trainer:
         before = found.record["config"].get("loop", {}).get("steps", self._config.steps)
         if before != self._config.steps:
             change = f"the run has {self._config.steps} steps now, not {before}"
-            self._display.note(f"{change}; a learning rate that falls follows the new length")
+            self._display.note(f"{change}; a decaying learning rate follows the new length")
 
     def step(self) -> None:
         """Dispatch one step, and report on the one before it."""
@@ -180,7 +180,7 @@ class Trainer:
         assert self._job.evaluate is not None
         self.report()
         measured = {name: float(value) for name, value in self._job.evaluate(self._state).items()}
-        # All processes save the best checkpoint together, so a rounding must not make them disagree on it.
+        # All processes save the best checkpoint together, so rounding must not make them disagree about it.
         values = processes.from_first(lambda: measured)
         logged = {f"eval_{name}": value for name, value in values.items()}
         self._record.write(self._done, self._now(), logged)
@@ -190,11 +190,11 @@ class Trainer:
         return better
 
     def save(self) -> None:
-        """Save the state and all that a later leg needs, unless the last step was skipped."""
-        # A checkpoint holds the metrics up to its step, so here the host does wait.
+        """Save the state and all that a resumed run needs, unless the last step was skipped."""
+        # A checkpoint holds the metrics up to its step, so the host must wait here.
         self.report()
         if self._meter.skipped_in_a_row:
-            return  # the state is that of the last finite step; the next one is worth saving
+            return  # the state has not changed since the last finite step; save the next one instead
         if not _all_finite(self._state):
             raise FloatingPointError(f"the state after step {self._done} is not finite; {self._saved()}")
         self._store.best = self._best.step
@@ -209,7 +209,7 @@ class Trainer:
         self._store.save(self._done, self._state, self._data.get_state(), record)
 
     def sample(self) -> None:
-        """Write samples of the state, where the training makes any."""
+        """Write samples of the state, if the training makes any."""
         if self._job.samples is not None:
             whole = processes.here(self._state.replace(opt_state=None))
             self._record.sample(self._done, functools.partial(self._job.samples, whole), self._display.note)
@@ -233,7 +233,7 @@ class Trainer:
         return stop
 
     def _close_store(self, kind: type[BaseException] | None, *_: object) -> None:
-        # On the way out of another error, that error is the one to show; the save in flight is still finished.
+        # During another error, finish the save in flight but show that error.
         with contextlib.nullcontext() if kind is None else contextlib.suppress(OSError):
             self._store.close()
 
@@ -253,10 +253,10 @@ class Trainer:
         """Call the callbacks on the first process; all processes end when one of them returns False."""
         called = self._callbacks
         if called and processes.from_first(lambda: any([callback(step, values) is False for callback in called])):
-            self._enough = "a callback said so"
+            self._enough = "a callback stopped the run"
 
     def _wait_no_longer(self) -> None:
-        """End the run when its patience is over."""
+        """End the run when `patience` evaluations brought no new best."""
         if self._config.patience and self._best.waited >= self._config.patience:
             self._enough = f"{self._best.waited} evaluations without a better {self._config.best.removeprefix('-')}"
 
@@ -283,7 +283,7 @@ def _finite(leaf: jax.Array) -> jax.Array:
 
 
 def _all_finite(state: Any) -> bool:
-    # One small program a shape: a single one over the whole tree takes seconds to compile. One at a time: each has a
-    # collective, and several at once may wait for each other for ever where the devices of a CPU share its threads.
+    # One small program per shape, since one program over the whole tree takes seconds to compile. They run one at a
+    # time: each has a collective, and where the devices of a CPU share its threads, several at once may deadlock.
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return all(bool(jax.device_get(_finite(leaf))) for leaf in leaves)

@@ -1,7 +1,7 @@
-"""The numbers of a run: averaged over the steps between two log lines, compared for the best, shown to a person.
+"""The metrics of a run: average them between two log lines, find the best, and show progress.
 
 In: the metrics of single steps and of evaluations as plain floats. Out: their means, the step of the best evaluation,
-and progress on stderr. Knows nothing of devices, models or checkpoints.
+and progress on stderr. This module knows nothing of devices, models or checkpoints.
 """
 
 import math
@@ -16,14 +16,14 @@ from reelm.errors import RequestError
 class Meter:
     """Averages metrics over a window of steps.
 
-    A step that says `skipped`, or whose loss is not finite, is counted and leaves the averages alone.
+    A step with `skipped`, or whose loss is not finite, is counted but does not change the averages.
     """
 
     def __init__(self) -> None:
         self.skipped = 0
         """Steps without a finite loss in the whole run."""
         self.skipped_in_a_row = 0
-        """Such steps since the last sound one."""
+        """Steps without a finite loss since the last finite one."""
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
 
@@ -39,7 +39,7 @@ class Meter:
                 self._counts[name] = self._counts.get(name, 0) + 1
 
     def means(self) -> dict[str, float]:
-        """Returns the means of the window, the loss first, and the number skipped in the run."""
+        """Return the means of the window, the loss first, and the number skipped in the run."""
         names = sorted(self._sums, key=lambda name: name != "loss")
         return {**{name: self._sums[name] / self._counts[name] for name in names}, "skipped": self.skipped}
 
@@ -47,7 +47,7 @@ class Meter:
         self._sums, self._counts = {}, {}
 
     def get_state(self) -> dict[str, Any]:
-        """Returns the open window as JSON-able values: a resumed run logs the very means of an uninterrupted one."""
+        """Return the open window as JSON values, so that a resumed run logs the same means as an uninterrupted one."""
         return {"sums": dict(self._sums), "counts": dict(self._counts), "skipped": self.skipped}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -66,9 +66,9 @@ class Best:
         """Evaluations since the best one."""
 
     def take(self, step: int, values: Mapping[str, float]) -> bool:
-        """Whether these values are better than all before; RequestError when the metric is not among them."""
+        """Return whether these values are better than all before; RequestError when the metric is missing."""
         if self._name not in values:
-            raise RequestError(f"evaluations have no {self._name!r} to be best by; they have {', '.join(values)}")
+            raise RequestError(f"best is {self._name!r}, which is not a metric of evaluations: {', '.join(values)}")
         value = self._sign * values[self._name]
         if not math.isfinite(value) or (self._value is not None and value >= self._value):
             self.waited += 1
@@ -77,7 +77,7 @@ class Best:
         return True
 
     def get_state(self) -> dict[str, Any]:
-        """What a checkpoint holds, as JSON values."""
+        """Return the JSON values that a checkpoint holds."""
         return {"value": self._value, "step": self.step, "waited": self.waited}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ _PLAIN_SECONDS = 10.0
 
 
 class Display:
-    """Progress for a person on stderr: a bar on a terminal, elsewhere a plain line every ten seconds; or silence."""
+    """Progress on stderr: a bar on a terminal, elsewhere a plain line every ten seconds, or nothing if `silent`."""
 
     def __init__(self, label: str, steps: int, *, silent: bool = False) -> None:
         self._label, self._steps, self._silent = label, steps, silent
@@ -97,10 +97,10 @@ class Display:
         self._progress: Any = None
 
     def start(self, step: int) -> None:
-        """Begins at `step`; notes may come before."""
+        """Start at `step`; notes may come before."""
         self._step, self._time = step, time.monotonic()
         if sys.stderr.isatty() and not self._silent:
-            # Only a terminal pays for importing rich.
+            # Import rich only for a terminal, because the import takes time.
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
 
@@ -111,7 +111,7 @@ class Display:
             self._progress.start()
 
     def show(self, step: int, values: Mapping[str, float]) -> None:
-        """Shows the metrics of `step`, the pace since they were last shown and the time that is left."""
+        """Show the metrics of `step`, the pace since they were last shown and the remaining time."""
         now = time.monotonic()
         rare = self._progress is None and self._shown and now - self._time < _PLAIN_SECONDS and step < self._steps
         if self._silent or rare:
@@ -126,7 +126,7 @@ class Display:
             self._progress.update(self._task, completed=step, text=text)
 
     def note(self, text: str) -> None:
-        """Says one thing, on a line of its own."""
+        """Print one message on a separate line."""
         if self._silent:
             return
         if self._progress is None:
@@ -135,13 +135,13 @@ class Display:
             self._progress.console.print(f"{self._label}: {text}", markup=False, highlight=False)
 
     def close(self) -> None:
-        """Leaves the terminal as it was."""
+        """Restore the terminal."""
         if self._progress is not None:
             self._progress.stop()
 
 
 def duration(seconds: float) -> str:
-    """Returns a time span as people say it: `42s`, `7m05s`, `3h12m`."""
+    """Return a time span as text: `42s`, `7m05s`, `3h12m`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"

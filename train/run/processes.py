@@ -1,8 +1,8 @@
-"""The processes of a run: how they find each other, agree, and let one speak for all.
+"""The processes of a run: connect them, agree on values, and let the first process act for all.
 
-In: what the command line says of the processes, or nothing where Slurm, a GKE job or a TPU pod says it. Out: JAX knows
-the devices of all. JAX's own service does the work: it finds the processes, carries SIGTERM from one to all, and ends
-all when one dies. Knows nothing of models, data or files.
+In: the processes as named on the command line, or nothing under Slurm, in a GKE job or on a TPU pod. Out: JAX knows the
+devices of all. JAX's own service does the work: it connects the processes, sends SIGTERM of one to all, and ends all
+when one dies. This module knows nothing of models, data or files.
 """
 
 import atexit
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def joined(cluster: Cluster) -> Iterator[None]:
-    """This process as one of its run's, from before JAX looks for devices to the end of all.
+    """Connect this process to its run, before JAX looks for devices, and disconnect at the end.
 
     Raises:
-        RequestError: the processes are named by half, or cannot find each other.
+        RequestError: the processes are only partly named, or cannot connect.
     """
     if cluster.processes == 1 or not _join(cluster):
         yield
@@ -38,13 +38,13 @@ def joined(cluster: Cluster) -> Iterator[None]:
         yield
     except Exception as error:
         if not isinstance(error, RequestError):
-            # What befell this process alone, the others wait for: the sooner it is gone, the sooner they know.
+            # If only this process failed, the others wait for it: end it quickly, so that they notice soon.
             atexit.register(_leave)
         raise
 
 
 def _join(cluster: Cluster) -> bool:
-    """Whether there are processes to join."""
+    """Connect the processes, and return whether there are any."""
     try:
         jax.distributed.initialize(
             cluster.coordinator,
@@ -54,15 +54,16 @@ def _join(cluster: Cluster) -> bool:
             shutdown_timeout_seconds=cluster.heartbeat_seconds,
         )
     except (ValueError, RuntimeError) as error:
-        # JAX says so where it finds no cluster, and in a program that used it before it called this one.
+        # JAX raises these errors when it finds no cluster, or when the program used JAX before this call.
         alone = isinstance(error, ValueError) and "coordinator_address should be" in str(error)
         if not cluster.is_named and (alone or "must be called before" in str(error)):
             return False
         raise RequestError(
-            f"the processes of this run do not find each other: {' '.join(str(error).split())[:300]}; "
+            f"the processes of this run cannot connect: {' '.join(str(error).split())[:300]}; "
             "name --coordinator, --processes and --process"
         ) from error
-    # They meet once while all are here: who comes to a first meeting half a minute late is given up by gloo.
+    # Synchronise once while all have just started: gloo gives up on a process that is half a minute late for the first
+    # collective.
     multihost_utils.sync_global_devices("joined")
     return True
 
@@ -74,12 +75,12 @@ def _leave() -> None:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes for all."""
+    """Return whether this is the process that writes for all."""
     return jax.process_index() == 0
 
 
 def from_first(make: Callable[[], T]) -> T:
-    """What `make` gives on process 0, JSON values, on every process; a RequestError of it is raised on every one."""
+    """Run `make` on process 0, and return its JSON values, or raise its RequestError, on every process."""
     if jax.process_count() == 1:
         return make()
     said: dict[str, Any] = {}
@@ -98,5 +99,5 @@ def from_first(make: Callable[[], T]) -> T:
 
 
 def here(tree: Any) -> Any:
-    """`tree` as this process can use it alone; every process calls it, as each holds a part."""
+    """Return `tree` with whole arrays on this process; every process must call it, as each holds a part."""
     return tree if jax.device_count() == 1 else multihost_utils.process_allgather(tree, tiled=True)

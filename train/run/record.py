@@ -1,8 +1,8 @@
-"""What a run leaves for people to read: its metrics as JSON lines and for TensorBoard, and its samples.
+"""Write the logs of a run: its metrics as JSON lines and for TensorBoard, and its samples.
 
 In: the numbers of a step, a function that writes samples. Out: `metrics.jsonl`, one object a line with its step; event
-files that TensorBoard and W&B read; folders of samples. One process of a run writes them. Knows nothing of models or of
-what the numbers mean.
+files that TensorBoard and W&B read; folders of samples. One process of a run writes them. This module knows nothing of
+models or the meaning of the numbers.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from tensorboardX.proto import summary_pb2
 from reelm.media.read import read_image, read_video
 from reelm.storage.atomic import write_bytes
 
-_CLIPS = 4  # of a folder of samples that TensorBoard plays
+_CLIPS = 4  # clips of a folder of samples that TensorBoard shows
 
 
 class Record:
-    """The record of a run from `step` on; where `writes` is false, nothing is written and nothing drawn."""
+    """The logs of a run from `step` on; if `writes` is false, nothing is written and no samples are made."""
 
     def __init__(self, workdir: Path, step: int, *, tensorboard: bool, writes: bool) -> None:
         self._workdir, self._open = workdir, contextlib.ExitStack()
@@ -35,21 +35,21 @@ class Record:
             self._events = self._open.enter_context(contextlib.closing(EventFile(workdir / "tensorboard", step)))
 
     def write(self, step: int, seconds: float, values: Mapping[str, float]) -> None:
-        """Adds the numbers of a step, made after so many seconds of the run."""
+        """Add the numbers of a step, made after this many seconds of the run."""
         if self._log is not None:
             self._log.write(step, {"seconds": round(seconds, 3), **values})
         if self._events is not None:
             self._events.write(step, values)
 
     def sample(self, step: int, samples: Callable[[Path], None], note: Callable[[str], None]) -> None:
-        """Has `samples` fill a folder of its own; a failure is told to `note`."""
+        """Call `samples` with a new folder; report a failure to `note`."""
         if self._log is None:
             return
         folder = self._workdir / "samples" / f"step_{step:08d}"
         folder.mkdir(parents=True, exist_ok=True)
         try:
             samples(folder)
-        except Exception as error:  # Hours of training must not end because a clip could not be made.
+        except Exception as error:  # a failed sample must not end hours of training
             note(f"no samples in {folder.name}: {type(error).__name__}: {error}")
         if self._events is not None:
             self._events.show(step, folder)
@@ -62,7 +62,7 @@ class MetricsFile:
     """`metrics.jsonl`, one object a line in the order of steps."""
 
     def __init__(self, path: Path, step: int) -> None:
-        """Opens `path` for the metrics after `step`; lines beyond it, and a line torn by a kill, are dropped."""
+        """Open `path` for the metrics after `step`; later lines, and a line cut off by a kill, are dropped."""
         kept = []
         if path.exists():
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -77,8 +77,8 @@ class MetricsFile:
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Appends one line; it is in the file when this returns."""
-        # JSON has no NaN: a value that is no number is written as null.
+        """Append one line; it is in the file when this returns."""
+        # JSON has no NaN: values that are not finite are written as null.
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         self._file.write(json.dumps({"step": step, **finite}) + "\n")
         self._file.flush()
@@ -88,10 +88,10 @@ class MetricsFile:
 
 
 class EventFile:
-    """Event files in `directory`, made with the first number."""
+    """Event files in `directory`, created with the first number."""
 
     def __init__(self, directory: Path, step: int) -> None:
-        """For the metrics after `step`: what an earlier leg wrote beyond it TensorBoard leaves out."""
+        """Start after `step`: TensorBoard ignores what an earlier leg wrote for later steps."""
         self._writer = SummaryWriter(str(directory), purge_step=step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -99,7 +99,7 @@ class EventFile:
             self._writer.add_scalar(name, value, step)
 
     def show(self, step: int, folder: Path) -> None:
-        """Adds the first clips and the pictures in a folder of samples."""
+        """Add the first clips and the pictures in a folder of samples."""
         for path in sorted(folder.glob("*.mp4"))[:_CLIPS]:
             footage = read_video(path)
             self._picture(
@@ -119,7 +119,7 @@ class EventFile:
 
 
 def _animation(frames: np.ndarray, fps: float) -> bytes:
-    """A GIF that plays for ever: the only moving picture that TensorBoard shows."""
+    """Return a GIF that loops: the only kind of animation that TensorBoard shows."""
     from PIL import Image
 
     images = [Image.fromarray(frame).quantize(256) for frame in frames]

@@ -1,7 +1,7 @@
-"""Why a run should stop early, heard at the next safe moment and by all its processes after the same step.
+"""Stop a run early at the next safe moment, in all its processes after the same step.
 
-In: SIGTERM and SIGINT of any process of the run, and a limit of time. Out: after each step, whether it was the last.
-Knows nothing of what there is to save.
+In: SIGTERM and SIGINT of any process of the run, and a time limit. Out: after each step, whether it was the last. This
+module knows nothing of checkpoints.
 """
 
 import contextlib
@@ -19,22 +19,22 @@ _TIME = -1
 
 
 class Stop:
-    """Asks to stop, collected; `after` is called by every process after every step."""
+    """Collects the requests to stop; every process calls `after` after every step."""
 
     def __init__(self, ends: float | None) -> None:
         self._ends = ends
-        self._notified = 0  # to this process, of several
+        self._notified = 0  # signal sent to this process, with several processes
         self.asked = 0
-        """The signal that stops the run, 0 while none has come."""
+        """The signal that stops the run, 0 if none was received."""
 
     def after(self, step: int) -> bool:
-        """Whether the run stops after this step."""
+        """Return whether the run stops after this step."""
         late = self._ends is not None and time.monotonic() >= self._ends
         if jax.process_count() == 1:
             return late or bool(self.asked)
         if late and not self._notified and jax.process_index() == 0:
             self._tell(_TIME)
-        # JAX hears SIGTERM itself, and finds the step that no process has made yet.
+        # JAX handles SIGTERM itself, and finds a step that no process has made yet.
         if not multihost_utils.reached_preemption_sync_point(step):
             return False
         signals = np.ravel(multihost_utils.process_allgather(np.int32(self._notified)))
@@ -43,7 +43,7 @@ class Stop:
         return True
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """The handler of signals; a second Ctrl-C is from someone who does not want to wait."""
+        """Handle a signal; a second Ctrl-C ends the process at once."""
         if number == signal.SIGINT and number in (self.asked, self._notified):
             raise KeyboardInterrupt
         if jax.process_count() == 1:
@@ -58,16 +58,14 @@ class Stop:
 
 @contextlib.contextmanager
 def caught(ends: float | None = None) -> Iterator[Stop]:
-    """Yields what hears SIGTERM and SIGINT in place of their ending the process; `time.monotonic()` is a reason too
-    from `ends` on.
-
-    Outside the main thread, where Python allows no handlers, signals do as before.
+    """Yield a `Stop` that catches SIGTERM and SIGINT, and stops the run when `time.monotonic()` reaches `ends`.
+    Outside the main thread, where Python allows no handlers, signals act as before.
     """
     stop = Stop(ends)
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    # With several processes SIGTERM is JAX's: it put its handler where Python does not see it.
+    # With several processes JAX handles SIGTERM, with a handler that Python does not see.
     numbers = (signal.SIGTERM, signal.SIGINT) if jax.process_count() == 1 else (signal.SIGINT,)
     former = {number: signal.signal(number, stop.receive) for number in numbers}
     try:

@@ -1,8 +1,8 @@
-"""How fast a run goes and where its time goes: samples, tokens and arithmetic a second, and the share spent waiting.
+"""Measure the speed of a run: samples, tokens and FLOPs a second, and the fraction of time spent waiting for data.
 
-Comes in: what a batch holds, and when the loop waits for data. Goes out: figures of the steps since they were last
-asked for, and a profiler's trace of some steps. They are of the host's clock and differ from run to run; the metrics of
-a run do not depend on them.
+In: the load of each batch, and the times at which the loop waits for data. Out: figures of the steps since the last
+call, and a profiler's trace of some steps. They use the host's clock and differ from run to run; the metrics of a run
+do not depend on them.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import jax
 
 NAMES = ("samples_per_second", "tokens_per_second", "data_wait", "mfu")
 
-# Dense bfloat16 FLOP/s of one device, as its maker states them; by what JAX calls the device.
+# Dense bfloat16 FLOP/s of one device as its maker states them, by JAX's name for the device.
 PEAK_FLOPS = {
     "TPU v4": 275e12,
     "TPU v5 lite": 197e12,
@@ -29,11 +29,9 @@ PEAK_FLOPS = {
 
 
 class Load(NamedTuple):
-    """What one batch holds over all devices: samples, tokens (0: not counted) and the FLOPs of a step over it (0:
-    unknown).
-
-    FLOPs are those of the model, forward and backward, without what is computed twice to save memory (PaLM,
-    arXiv 2204.02311, appendix B).
+    """The load of one batch over all devices: samples, tokens (0: not counted) and FLOPs of a step (0: unknown).
+    FLOPs are those of the model, forward and backward, without recomputation to save memory (PaLM, arXiv 2204.02311,
+    appendix B).
     """
 
     samples: int
@@ -42,7 +40,7 @@ class Load(NamedTuple):
 
 
 def samples_in(batch: Any) -> Load:
-    """The load of a batch of which only its first axis is known."""
+    """Return the load of a batch by the length of its first axis."""
     return Load(samples=jax.tree.leaves(batch)[0].shape[0])
 
 
@@ -55,7 +53,7 @@ class Throughput:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """While in it the loop waits for a batch."""
+        """Count the time inside this context as waiting for a batch."""
         begun = time.monotonic()
         yield
         self._waited += time.monotonic() - begun
@@ -65,7 +63,7 @@ class Throughput:
         self._flops += load.flops
 
     def take(self) -> dict[str, float]:
-        """The figures since the last call, those that are known, by `NAMES`; `data_wait` and `mfu` are shares of 1."""
+        """Return the known figures since the last call, by `NAMES`; `data_wait` and `mfu` are fractions of 1."""
         seconds = max(time.monotonic() - self._begun, 1e-9)
         mfu = self._flops / seconds / self._peak if self._peak else 0.0
         figures = (self._samples / seconds, self._tokens / seconds, self._waited / seconds, mfu)
@@ -79,26 +77,26 @@ class Throughput:
 
 
 def peak_flops() -> float:
-    """bfloat16 FLOP/s of all devices together; 0 where one of them is not known."""
+    """Return the bfloat16 FLOP/s of all devices together; 0 if one of them is not known."""
     kinds = [device.device_kind for device in jax.devices()]
     peaks = [next((peak for name, peak in PEAK_FLOPS.items() if name in kind), 0.0) for kind in kinds]
     return sum(peaks) if all(peaks) else 0.0
 
 
 class Profile:
-    """Traces the steps `first` to `last` into a folder; nothing where no steps are named."""
+    """Traces the steps `first` to `last` into a folder; does nothing if no steps are named."""
 
     def __init__(self, steps: tuple[int, int] | None, folder: Path) -> None:
         self._steps, self._folder, self._on = steps, folder, False
 
     def before(self, step: int) -> None:
-        """To be called before a step is dispatched. A run that resumes between the two steps traces what is left."""
+        """Call this before a step is dispatched. A run that resumes between the two steps traces the remaining ones."""
         if self._steps is not None and not self._on and self._steps[0] <= step <= self._steps[1]:
             jax.profiler.start_trace(self._folder)
             self._on = True
 
     def after(self, step: int, results: Any) -> None:
-        """To be called after a step is dispatched, with what it gives: the trace ends when the last one's is there."""
+        """Call this after a step is dispatched, with its results: the trace ends when those of the last step exist."""
         if self._on and self._steps is not None and step >= self._steps[1]:
             jax.block_until_ready(results)
             self.close()

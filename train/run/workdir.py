@@ -1,6 +1,6 @@
-"""The folder that the processes of a run work in: a shared one as it is, a remote one as the mirror of process 0.
+"""The working folder of a run's processes: a shared local folder, or for a remote one the mirror of process 0.
 
-In: the workdir as it is typed. Out: a local path, the same for all processes. Knows nothing of what is written in it.
+In: the workdir as the user typed it. Out: a local path, the same for all processes.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ from . import processes
 
 @contextlib.contextmanager
 def opened(workdir: Path) -> Iterator[Path]:
-    """Yields the local path; RequestError when the processes do not all see it."""
+    """Yield the local path; RequestError when the processes do not all see it."""
     with contextlib.ExitStack() as stack:
         folder = Path(processes.from_first(lambda: str(stack.enter_context(remote.mirrored(workdir)))))
         if jax.process_count() > 1:
             if processes.is_first():
                 folder.mkdir(parents=True, exist_ok=True)
-            processes.from_first(lambda: None)  # it is there before the others look
+            processes.from_first(lambda: None)  # wait until it exists before the others look
             if not np.all(multihost_utils.process_allgather(np.int32(folder.is_dir()))):
                 raise RequestError(
                     f"not all processes of the run see {folder}; name a --workdir on a file system that every machine "

@@ -1,9 +1,9 @@
-"""The game of generator and discriminator: its state, and the one step that moves both players.
+"""Adversarial training: the state of generator and discriminator, and the step that updates both.
 
-In: the loss of a generator, which also gives the pairs (real, made) of the batch, and an `Adversary`: the discriminator
-of one medium, with the losses of both players. Out: `(state, batch) -> (state, metrics)`, guarded as
-`update.make_step` is. Both nets, their optimizers and the moving means live in one train state, so a run resumes
-exactly. Knows nothing of tokenizers, pictures or sound.
+In: the loss of a generator, which also returns the pairs (real, made) of the batch, and an `Adversary`: the
+discriminator of one medium, with the losses of both players. Out: `(state, batch) -> (state, metrics)`, which skips
+losses that are not finite as `update.make_step` does. Both nets, their optimizers and the moving means are in one train
+state, so a run resumes exactly. This module knows nothing of tokenizers, pictures or sound.
 """
 
 from collections.abc import Callable
@@ -27,12 +27,12 @@ GeneratorLoss = Callable[[Any, Any, jax.Array, jax.Array], Terms]
 
 
 class AdversarialState(TrainState):
-    """A train state whose `params` are the generator's, and beside them the other player.
+    """A train state whose `params` are the generator's, with the state of the discriminator.
 
     Attributes:
         adversary: nested dict of the discriminator's parameters.
-        adversary_opt_state: what its optimizer remembers.
-        logit_means: moving means of its logits, which its losses compare with; None where they compare with nothing.
+        adversary_opt_state: state of its optimizer.
+        logit_means: moving means of its logits, which its losses use; None if they use none.
     """
 
     adversary: Any
@@ -41,7 +41,7 @@ class AdversarialState(TrainState):
 
 
 class Adversary(Protocol):
-    """The discriminator of one medium, and what both players lose. Of the state it reads all but the generator."""
+    """The discriminator of one medium, with the losses of both players. It reads all of the state but the generator."""
 
     def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Return fresh parameters of the discriminator, and the logit means before the first step."""
@@ -52,17 +52,17 @@ class Adversary(Protocol):
         ...
 
     def learn(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, Any, Metrics, Any]:
-        """Return (loss, gradient, metrics, logit means) of the discriminator after pairs that are constants to it."""
+        """Return (loss, gradient, metrics, logit means) of the discriminator; the pairs are constants to it."""
         ...
 
 
 class Opponent(NamedTuple):
-    """A discriminator that learns beside the generator.
+    """A discriminator that is trained together with the generator.
 
     Attributes:
-        adversary: what it is and what both players lose.
-        optimizer: moves its parameters, which have no moving average.
-        key: from the key of a run to that of its fresh parameters.
+        adversary: the discriminator and the losses of both players.
+        optimizer: updates its parameters, which have no moving average.
+        key: function from the key of a run to that of its fresh parameters.
     """
 
     adversary: Adversary
@@ -71,7 +71,7 @@ class Opponent(NamedTuple):
 
 
 def without_adversary(loss: GeneratorLoss) -> Callable[..., tuple[jax.Array, Metrics]]:
-    """Return `loss` as `update.make_step` takes it, for a generator that learns alone."""
+    """Return `loss` in the form of `update.make_step`, for a generator without discriminator."""
 
     def alone(*arguments: Any) -> tuple[jax.Array, Metrics]:
         total, (metrics, _) = loss(*arguments)
@@ -81,7 +81,7 @@ def without_adversary(loss: GeneratorLoss) -> Callable[..., tuple[jax.Array, Met
 
 
 def create(state: TrainState, opponent: Opponent, key: jax.Array) -> AdversarialState:
-    """Return the state before the first step: that of the generator, and a fresh discriminator, by the run's key."""
+    """Return the state before the first step: that of the generator, and a fresh discriminator from the run's key."""
     params, means = opponent.adversary.init(opponent.key(key))
     return AdversarialState(
         **{name: getattr(state, name) for name in ("step", "params", "opt_state", "ema", "key")},
@@ -103,7 +103,7 @@ def make_step(
 
     Returns:
         `(state, batch) -> (state, metrics)`; `loss` and `gradient_norm` are the generator's. When a loss or a gradient
-        of either player is not finite nothing but `step` changes and `metrics["skipped"]` is 1.
+        of either player is not finite, only `step` changes and `metrics["skipped"]` is 1.
     """
     adversary, adversary_optimizer = opponent.adversary, opponent.optimizer
 

@@ -1,7 +1,7 @@
-"""Batches on a mesh: of each a process reads the rows that lie on its devices, and all make up one global array.
+"""Batches on a mesh: each process reads the rows of its own devices, and together they form one global array.
 
-In: a mesh, and one process's shares of the batches. Out: an iterator of batches as global arrays, whose position is
-that of the shares. Row i of a batch is its example i, whatever the number of processes.
+In: a mesh, and one process's shares of the batches. Out: an iterator of batches as global arrays, with the position of
+the shares. Row i of a batch is example i for any number of processes.
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -21,7 +21,7 @@ class Share(NamedTuple):
 
 
 def share(mesh: Mesh) -> Share:
-    """This process's share. Processes whose devices hold the same rows, as along a tensor axis, read the same."""
+    """Return this process's share. Processes whose devices hold the same rows, as on a tensor axis, read the same."""
     rows: dict[int, set[int]] = {}
     where = sharding.of_batch(mesh).devices_indices_map((sharding.batch_parts(mesh),))
     for device, (part,) in where.items():
@@ -31,19 +31,19 @@ def share(mesh: Mesh) -> Share:
 
 
 def check_size(name: str, size: int, mesh: Mesh) -> None:
-    """RequestError unless `size` examples, the batch size called `name`, divide over the mesh."""
+    """Raise RequestError unless the batch size `name`, of `size` examples, divides over the mesh."""
     if size % (parts := sharding.batch_parts(mesh)):
         raise RequestError(f"{name} {size} does not divide over {parts} devices; take a multiple of that")
 
 
 def place(batch: Any, mesh: Mesh) -> Any:
-    """A process's share of a batch, a pytree of numpy arrays, as global arrays."""
+    """Return global arrays from a process's share of a batch, a pytree of numpy arrays."""
     where = sharding.of_batch(mesh)
     return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(where, rows), batch)
 
 
 class DataIterator(Protocol):
-    """Batches, and the position among them as JSON values, as Grain's iterators have them."""
+    """An iterator of batches whose position is JSON values, like the iterators of Grain."""
 
     def __next__(self) -> Any: ...
 
@@ -53,9 +53,9 @@ class DataIterator(Protocol):
 
 
 class Feed:
-    """The batches of a process's shares, one after the other, as global arrays: a `DataIterator`.
+    """A `DataIterator` that turns a process's shares of the batches into global arrays.
 
-    The position is the number of batches taken: the same on every process, and for any number of them.
+    The position is the number of batches taken, which is the same on every process and for any number of processes.
     """
 
     def __init__(self, shares: DataIterator, mesh: Mesh) -> None:

@@ -1,8 +1,8 @@
-"""Training what is new in a model and keeping what it knew, to the bit.
+"""Train the new parameters of a model, and keep the known ones the same to the bit.
 
-In: a loss of parameters and an optimizer, and which parameters are known. Out: the same, for the others alone. The
-gradient of what is known is zero; optimizers without weight decay then leave it as it is, and no time goes into
-gradients of whole matrices.
+In: a loss and an optimizer, and which parameters are known. Out: a loss and an optimizer that train only the others.
+The gradient of known parameters is zero, so optimizers without weight decay do not change them, and the compiler skips
+the gradients of whole known matrices.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,16 +14,16 @@ import numpy as np
 
 from .transformation import Optimizer
 
-_BELOW = 0.999  # of the largest known value: no rounding shall pass it
+_BELOW = 0.999  # factor of the largest known value, so that rounding does not exceed it
 
 
 def frozen(loss: Callable[..., Any], known: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return the loss with a zero gradient for all that is known.
+    """Return the loss with a zero gradient for known parameters.
 
     Args:
         loss: `(params, *more) -> ...`.
-        known: a part of the tree of parameters, with bools that broadcast to its arrays, or True for all of a net. What
-            it lacks is trained.
+        known: a part of the tree of parameters, with bools that broadcast to its arrays, or True for all of a net.
+            Parameters that it lacks are trained.
     """
 
     def trained(params: dict, *more: Any) -> Any:
@@ -33,9 +33,9 @@ def frozen(loss: Callable[..., Any], known: Mapping[str, Any]) -> Callable[..., 
 
 
 def bounded(optimizer: Optimizer, params: Mapping[str, Any], known: Mapping[str, Any]) -> Optimizer:
-    """Return the optimizer, which keeps new rows of a table within the values of its known rows, column by column.
+    """Return an optimizer that bounds new rows of a table by the largest known values, column by column.
 
-    A file in int8 has one scale for each column: a larger value would change all known ones.
+    A file in int8 has one scale for each column, so a larger value would change all known ones.
 
     Args:
         optimizer: of the whole tree.
@@ -60,7 +60,7 @@ def _held(params: Any, known: Any) -> Any:
 
 
 def _most(params: Any, known: Any) -> Any:
-    """Return the largest values of each table that has new rows, `[rows, D]`: infinite for those that are known."""
+    """Return the bounds of each table that has new rows, `[rows, D]`: infinite for known rows."""
     if isinstance(known, Mapping):
         found = {name: _most(params[name], part) for name, part in known.items()}
         return {name: part for name, part in found.items() if part is not None}

@@ -1,8 +1,8 @@
-"""Whether the state of a language model in training fits into memory before it is put there, and what would fit if not.
+"""Check that the training state of a language model fits in memory before it is made, and suggest what would fit.
 
-In: a run, the devices along each axis, what a device has free. Out: nothing, or a RequestError with the figures. Only
-what no setting can do without is counted, the state and one gradient: activations, which XLA plans, come on top, and
-what is refused here could not have run.
+In: a run, the devices along each axis, the free bytes of a device. Out: nothing, or a RequestError with the figures.
+Only the state and one gradient are counted, which every setting needs. Activations, which XLA plans, come on top, so a
+run that is refused here could not have run.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ _COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def check_state(model: LMConfig, create: Callable[[dict], Any], mesh: dict[str, int], free: int | None) -> None:
-    """RequestError when a device of a mesh of such sizes cannot hold the state.
+    """Raise RequestError when a device of a mesh of these sizes cannot hold the state.
 
     Args:
-        create: parameters to the state, parameters included.
-        free: bytes that a device can give; None where nobody says, and nothing is refused.
+        create: function from parameters to the state, which includes them.
+        free: free bytes of a device; None if unknown, and nothing is refused.
     """
     if free is None:
         return
@@ -43,7 +43,7 @@ def check_state(model: LMConfig, create: Callable[[dict], Any], mesh: dict[str, 
 
 
 def least_devices(model: LMConfig, axis: str, fits: Callable[[dict[str, int]], bool]) -> int | None:
-    """The least number of devices along this axis alone that the net divides over and on which it fits, if any."""
+    """Return the least number of devices along this axis over which the net divides and on which it fits, or None."""
     for count in _COUNTS:
         mesh = {**dict.fromkeys(AXES, 1), axis: count}
         try:

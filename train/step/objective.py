@@ -1,7 +1,7 @@
-"""What a training descends on, and the state and the step that follow from it.
+"""The objective of a training, which builds its state and its step.
 
-In: how parameters begin, a loss, an optimizer; a discriminator where there is one. Out, on a mesh: the state before the
-first step, made in shards, and one jitted step. Knows nothing of models, data or files.
+In: initial parameters, a loss, an optimizer, and a discriminator if there is one. Out, on a mesh: the state before the
+first step, created in shards, and one jitted step. This module knows nothing of models, data or files.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,43 +19,43 @@ from .state import TrainState
 from .transformation import Optimizer
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
-"""`(state, batch) -> (state, metrics)`, jitted, the state donated. Metrics are scalars, `loss` among them; a true
-`skipped` says that the step left the parameters as they were."""
+"""Jitted `(state, batch) -> (state, metrics)` that donates the state. Metrics are scalars and include `loss`; a true
+`skipped` means that the step did not change the parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What a training descends on."""
+    """The parameters, loss and optimizer of a training."""
 
     init: Callable[[jax.Array], dict]
-    """Return fresh parameters by the key of the run. It is traced, so that each device makes its shards."""
+    """Return fresh parameters from the key of the run. It is traced, so that each device makes its own shards."""
     start: Mapping[str, Any] = field(default_factory=dict)
     """The parameters that are not fresh, on the host: a part of the tree that `init` returns."""
     loss: Callable[..., tuple[jax.Array, Any]]
-    """`(params, batch, key, step) -> (scalar loss, scalar metrics)`, with a key of its own for every step. Where there
-    is an opponent, `-> (scalar loss, (scalar metrics, pairs))`."""
+    """`(params, batch, key, step) -> (scalar loss, scalar metrics)`, with a different key at every step. With an
+    opponent, `-> (scalar loss, (scalar metrics, pairs))`."""
     constants: Callable[[], Any] | None = None
     """Return arrays that the loss reads and no step changes, such as the weights of LPIPS or of a reference model. They
-    are whole on every device, and the loss takes `(batch, constants)` in the place of a batch."""
+    are replicated on every device, and the loss takes `(batch, constants)` instead of a batch."""
     optimizer: Optimizer
-    """What moves the parameters."""
+    """Optimizer of the parameters."""
     ema: float
     """Decay of their moving average."""
     accumulate: int = 1
-    """Parts of equal size that a batch goes through the loss in, one after another, to save memory."""
+    """Number of equal parts of a batch that go through the loss one after another, to save memory."""
     seed: int
-    """Seed of the key of the run: of fresh parameters, and of every step."""
+    """Seed of the run's key, which gives the fresh parameters and the keys of the steps."""
     opponent: Opponent | None = None
-    """The discriminator that the parameters play against."""
+    """The discriminator of adversarial training."""
 
     def create(self, start: Mapping[str, Any]) -> TrainState:
-        """Return the state before the first step; `start` is `self.start`, or its shapes where this is traced."""
+        """Return the state before the first step; `start` is `self.start`, or its shapes when this is traced."""
         key = jax.random.key(self.seed)
         made = state.create(_merged(self.init(key), start), self.optimizer, self.seed)
         return made if self.opponent is None else adversarial.create(made, self.opponent, key)
 
     def make_step(self, layout: Any = None) -> Step:
-        """Return the step, which takes `(batch, constants)` where there are any.
+        """Return the step, which takes `(batch, constants)` if there are constants.
 
         layout: shardings of the state on a mesh; None leaves them to XLA.
         """
@@ -75,12 +75,12 @@ class Objective:
                 return jitted(state, batch if self.constants is None else (batch, constants))
 
         with jax.set_mesh(mesh):
-            # An argument: as constants, the weights would be compiled into the program.
+            # An argument, because as constants the weights would be compiled into the program.
             return jax.jit(self.create, out_shardings=layout)(self.start), step
 
 
 def _merged(fresh: dict, start: Mapping[str, Any]) -> dict:
-    """Return fresh parameters with those of `start` in their places."""
+    """Return fresh parameters, replaced by those of `start` where it has them."""
     return {
         name: part if name not in start else _merged(part, start[name]) if isinstance(part, dict) else start[name]
         for name, part in fresh.items()

@@ -1,4 +1,4 @@
-"""The configuration of an optimizer: AdamW or Muon under a schedule. Plain Python: `build` imports Optax."""
+"""The configuration of an optimizer, AdamW or Muon with a schedule. Plain Python: `build` imports Optax."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from .transformation import Optimizer
 
 Schedule = Literal["cosine", "constant", "warmup-stable-decay"]
-"""Course of the learning rate after the warm-up."""
+"""Schedule of the learning rate after the warm-up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """How parameters follow their gradients."""
+    """Settings of the optimizer and its schedule."""
 
     learning_rate: float = 1e-3
     """Peak learning rate, reached after `warmup` steps."""
     schedule: Schedule = "cosine"
-    """Learning rate after the warm-up. cosine: it falls along a cosine over the whole run. constant: it stays.
-    warmup-stable-decay: it stays, and falls in a line at the end (arXiv 2404.06395), so a run can be made longer."""
+    """Learning rate after the warm-up. cosine: it falls along a cosine over the whole run. constant: it stays constant.
+    warmup-stable-decay: it is constant, then falls linearly at the end (arXiv 2404.06395), so a run can be extended."""
     warmup: int = 100
     """Steps of linear warm-up."""
     decay: float = 0.2
-    """Share of the run in which warmup-stable-decay falls."""
+    """Fraction of the run in which the rate of warmup-stable-decay falls."""
     final: float = 0.02
-    """Learning rate at the last step, as a share of the peak. A constant one does not fall."""
+    """Learning rate at the last step, as a fraction of the peak. It has no effect on a constant rate."""
     betas: tuple[float, float] = (0.9, 0.99)
     """Decay rates of the two moments of Adam."""
     weight_decay: float = 0.0
@@ -49,10 +49,10 @@ class OptimizerConfig:
         check_shares(self, "final", "ema", "decay")
         check_choice(self, "schedule", get_args(Schedule))
         if not all(0 <= beta < 1 for beta in self.betas):
-            raise RequestError(f"betas must lie in 0 to 1, below 1, not {self.betas}")
+            raise RequestError(f"betas must be 0 or more and below 1, not {self.betas}")
 
     def build(self, steps: int) -> "Optimizer":
-        """The transformation of a run of `steps` updates."""
+        """Return the transformation for a run of `steps` updates."""
         import jax.numpy as jnp
         import optax
         import optax.contrib

@@ -1,7 +1,7 @@
-"""What a training step changes: parameters, optimizer, their moving average, the random key.
+"""The state that a training step changes: parameters, optimizer, moving average, random key.
 
 In: a plain nested dict of parameters and an optax optimizer. Out: one pytree that `jax.jit` takes and donates, and that
-a checkpoint holds whole. Knows nothing of models, data or files.
+a checkpoint saves. This module knows nothing of models, data or files.
 """
 
 from typing import Any
@@ -18,9 +18,9 @@ class TrainState(flax.struct.PyTreeNode):
     Attributes:
         step: int32 scalar, the number of updates made.
         params: nested dict of arrays.
-        opt_state: what the optimizer remembers, as optax lays it out.
-        ema: exponential moving average of `params`, same tree; None when the run keeps none.
-        key: uint32 key data, as a checkpoint holds numbers only; `jax.random.wrap_key_data(key)` makes the key.
+        opt_state: state of the optimizer, as optax structures it.
+        ema: exponential moving average of `params`, with the same tree; None if the run keeps none.
+        key: uint32 key data, because a checkpoint holds only numbers; `jax.random.wrap_key_data(key)` makes the key.
     """
 
     step: jax.Array
@@ -31,12 +31,12 @@ class TrainState(flax.struct.PyTreeNode):
 
 
 def create(params: Any, optimizer: optax.GradientTransformation, seed: int, ema: bool = True) -> TrainState:
-    """Returns the state before the first step; `ema` starts as a copy of `params`."""
+    """Return the state before the first step; `ema` starts as a copy of `params`."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
         opt_state=optimizer.init(params),
-        # A copy, never the same buffers: the step donates the state, and a buffer can be donated only once.
+        # A copy, because the step donates the state, and a buffer can be donated only once.
         ema=jax.tree.map(jnp.copy, params) if ema else None,
         key=jax.random.key_data(jax.random.key(seed)),
     )

@@ -1,4 +1,4 @@
-"""The transformation of gradients that `OptimizerConfig.build` makes, and which parameters each of its parts takes."""
+"""The transformation of gradients that `OptimizerConfig.build` makes, and the parameters of each of its parts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,10 @@ import optax.contrib
 
 
 class Optimizer(optax.GradientTransformation):
-    """A transformation that knows its learning rates.
+    """A transformation with access to its learning rates.
 
     Attributes:
-        rates: from its state to the learning rates of the next update, by the names that a log shows.
+        rates: function from its state to the learning rates of the next update, by their names in logs.
     """
 
     rates: Callable[[Any], dict[str, jax.Array]]
@@ -24,12 +24,12 @@ class Optimizer(optax.GradientTransformation):
 
 
 def is_matrix(params: Any) -> Any:
-    """For each parameter whether it decays: a matrix or a kernel, and not a scale or a bias."""
+    """Return for each parameter whether it decays: a matrix or a kernel does, a scale or a bias does not."""
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
 def muon_axes(params: Any) -> Any:
-    """For each kernel its input and output axis, None for what Adam keeps; stacked layers have an axis in front."""
+    """Return the input and output axis of each kernel, None for parameters of Adam; stacked layers add a first axis."""
 
     def axes(path: tuple, leaf: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
         if path[-1].key != "kernel":

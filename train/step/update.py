@@ -21,18 +21,18 @@ def make_step(
     layout: Any = None,
     accumulate: int = 1,
 ) -> Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]:
-    """One jitted update, the state donated.
+    """Return one jitted update that donates the state.
 
     Args:
         loss: `(params, batch, key, step) -> (scalar loss, scalar metrics)`; the key differs at every step.
-        optimizer: what `TrainState.opt_state` belongs to.
+        optimizer: the optimizer of `TrainState.opt_state`.
         ema: decay of the moving average.
         layout: shardings of the state on a mesh; None leaves them to XLA.
-        accumulate: parts of equal size that a batch goes through the loss in, one after another, to save memory.
+        accumulate: number of equal parts of a batch that go through the loss one after another, to save memory.
 
     Returns:
         `(state, batch) -> (state, metrics)`, the learning rates among the metrics. When the loss or the gradient is
-        not finite nothing but `step` changes and `metrics["skipped"]` is 1.
+        not finite, only `step` changes and `metrics["skipped"]` is 1.
     """
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -56,12 +56,12 @@ def value_and_gradient(
     step: jax.Array,
     accumulate: int = 1,
 ) -> tuple[tuple[jax.Array, dict[str, jax.Array]], Any]:
-    """((loss, metrics), gradient) of a batch, as means over its parts; see `make_step`."""
+    """Return ((loss, metrics), gradient) of a batch, as means over its parts; see `make_step`."""
     of = jax.value_and_grad(loss, has_aux=True)
     if accumulate == 1:
         return of(params, batch, key, step)
 
-    # Every n-th example, so that a part lies on the devices as the whole does.
+    # A part takes every n-th example, so that it has the sharding of the whole batch.
     parts = jax.tree.map(lambda x: x.reshape(len(x) // accumulate, accumulate, *x.shape[1:]).swapaxes(0, 1), batch)
 
     def add(sums: Any, part: tuple[Any, jax.Array]) -> tuple[Any, None]:
@@ -75,16 +75,16 @@ def value_and_gradient(
 
 
 def follow(state: State, gradient: Any, optimizer: optax.GradientTransformation, ema: float) -> State:
-    """`state` with its parameters moved against `gradient`, and with what follows from that; `step` stays."""
+    """Return `state` after one update of parameters, optimizer and moving average; `step` does not change."""
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    # The average warms up with the run: an early one would drag the random start along.
+    # The decay warms up with the run, or the average would keep the random start for long.
     decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
-    # In this form what does not move is kept to the bit, so a frozen encoder keeps its codes.
+    # This form keeps parameters that do not change the same to the bit, so a frozen encoder keeps its codes.
     average = jax.tree.map(lambda old, new: old + (1 - decay) * (new - old), state.ema, params)
     return state.replace(params=params, opt_state=opt_state, ema=average)
 
 
 def chosen(sound: jax.Array, new: State, old: State) -> State:
-    """`new` where the step was `sound`, else `old`: one bad batch must not cost the run."""
+    """Return `new` if the step was `sound`, else `old`, so that one bad batch does not spoil the run."""
     return jax.tree.map(lambda a, b: jnp.where(sound, a, b), new, old)

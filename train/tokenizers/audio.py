@@ -1,8 +1,8 @@
-"""Training the audio tokenizer: sounds in, a trained encoder and decoder out.
+"""Train the audio tokenizer: from sounds to a trained encoder and decoder.
 
-`reelm train audio-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of short pieces and descends on
-the sum of waveform, mel, commitment and entropy losses, and plays against a discriminator where the run has one
-(SoundStream, arXiv 2107.03312, section III-D). The parameters are {"tokenizer": ...}.
+`reelm train audio-tokenizer CONFIG --workdir DIR` calls `make_job`. A step rebuilds a batch of short pieces and
+minimises the sum of waveform, mel, commitment and entropy losses. A run may add a discriminator (SoundStream, arXiv
+2107.03312, section III-D). The parameters are {"tokenizer": ...}.
 """
 
 from dataclasses import asdict
@@ -32,12 +32,12 @@ from .audio_data import RandomPiece, heard, held_back_sounds
 from .audio_losses import make_loss
 from .grow import grown
 
-# A run may start from weights that have fewer blocks, or no pitch.
+# Fields that may differ in the weights of the start: it may have fewer blocks, or no pitch.
 _MAY_GROW = ("encoder_blocks", "decoder_blocks", "pitch")
 
 
 def objective_of(run: AudioTokenizerRun) -> Objective:
-    """Return what a run descends on; a batch is a sound `[B, S, C]`."""
+    """Return the objective of a run; a batch is a sound `[B, S, C]`."""
     steps, loss, opponent = run.loop.steps, make_loss(run), None
     if run.losses.adversarial:
         adversary = AudioAdversary(run.discriminator, run.model.channels, run.losses)
@@ -59,10 +59,10 @@ def make_job(run: AudioTokenizerRun, workdir: Path, given: Given | None = None) 
     given: clips with sound; None for those of the data set that the run names.
     """
     source, held_back = given or Given.named(run.data.dataset, run.data.source_frames)
-    heard(source[0], run.model)  # before anything is compiled
+    heard(source[0], run.model)  # fails here if there is no sound, before anything is compiled
     mesh = run.mesh.build()
     check_size("batch_size", run.batch_size, mesh)
-    # As in a video tokenizer's run: the codes keep the name that they have.
+    # As in a video tokenizer's run, the codes keep their name.
     codes = {"codes": open_audio_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
 
     def batches(share: Share) -> DataIterator:
@@ -89,7 +89,7 @@ def _write_samples(model: AudioTokenizerConfig, originals: np.ndarray, current: 
     rebuilt = AudioTokenizer(model, current.ema["tokenizer"]).reconstruct(originals, model.sample_rate)
     pairs = list(zip(originals, rebuilt, strict=True))
     spectrogram_sheet(pairs, model.sample_rate, folder / "rebuilt.png")
-    # In the track every original is followed by its reconstruction.
+    # In the track each original is followed by its reconstruction.
     write_wav(np.concatenate([sound for pair in pairs for sound in pair]), model.sample_rate, folder / "rebuilt.wav")
 
 
@@ -98,7 +98,7 @@ def _init(model: AudioTokenizerConfig, key: jax.Array) -> dict:
 
 
 def _start(run: AudioTokenizerRun) -> dict:
-    """Return the parameters that a run begins with and that are not fresh."""
+    """Return the parameters that a run takes from its start, without the fresh ones."""
     if run.start_from is None:
         return {}
     start = open_audio_tokenizer(run.start_from)

@@ -1,6 +1,6 @@
 """The adversary of the audio tokenizer: hinge losses and feature matching (SoundStream, arXiv 2107.03312, III-D).
 
-In: the pair (real, rebuilt) of sounds `float [B, S, C]`. Out: what both players lose, as an `Adversary`.
+In: the pair (real, rebuilt) of sounds `float [B, S, C]`. Out: the losses of both players, as an `Adversary`.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class AudioAdversary:
         return audio_discriminator.init_params(self.net, self.channels, key), None
 
     def generator_loss(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, Metrics]:
-        """Return the weighted hinge loss and feature distance, and each alone; 0 before `adversarial_from`."""
+        """Return the sum of weighted hinge loss and feature distance, and each of them; 0 before `adversarial_from`."""
         [(sound, rebuilt)] = pairs
         (_, real_features), (fake, fake_features) = (self._judge(state.adversary, each) for each in (sound, rebuilt))
         counts = (state.step >= self.weights.adversarial_from).astype(jnp.float32)
@@ -61,18 +61,18 @@ class AudioAdversary:
 
 
 def hinge_loss(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
-    """Hinge: real above 1, rebuilt below -1; the mean over scales of logits."""
+    """Return the discriminator's hinge loss (real above 1, rebuilt below -1), the mean over window lengths."""
     both = [jnp.mean(jax.nn.relu(1 - r)) + jnp.mean(jax.nn.relu(1 + f)) for r, f in zip(real, rebuilt, strict=True)]
     return sum(both, jnp.zeros(())) / len(both)
 
 
 def hinge_generator_loss(rebuilt: list[jax.Array]) -> jax.Array:
-    """What the decoder wants: rebuilt sounds that look real."""
+    """Return the decoder's hinge loss, which is low when rebuilt sounds look real."""
     return sum((-jnp.mean(logits) for logits in rebuilt), jnp.zeros(())) / len(rebuilt)
 
 
 def feature_distance(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
-    """Mean absolute difference of features, in units of how large the real ones are."""
+    """Return the mean absolute difference of features, relative to the magnitude of the real ones."""
     apart = [
         jnp.mean(jnp.abs(r - f)) / (jnp.mean(jnp.abs(jax.lax.stop_gradient(r))) + 1e-6)
         for r, f in zip(real, rebuilt, strict=True)

@@ -14,34 +14,35 @@ from reelm.value_checks import check_above, check_least, check_shares
 
 @dataclass(frozen=True, kw_only=True)
 class SoundData:
-    """What a step sees: from each clip of `dataset` (of `source_frames` video frames) one piece of its sound."""
+    """The data of a step: one piece of sound from each clip of `dataset` (of `source_frames` video frames)."""
 
     dataset: str = "moving_digits_sound"
-    """Name or folder of the data set that gives the sound."""
+    """Name or folder of the data set with the sound."""
     source_frames: int = 17
     """Video frames of the clips that pieces of sound are cut from."""
     hops: int = 20
     """Length of a piece in audio frames."""
     whole_hops: bool = False
-    """Cut pieces at the start of an audio frame, for sounds that begin with video frames. Codes then need not say when
-    a sound begins within an audio frame."""
+    """Cut pieces at the start of an audio frame, for sounds that begin with video frames. Codes then need not encode
+    when a sound begins within an audio frame."""
     gains: tuple[float, float] = (0.5, 1.2)
     """Range of random gains. Half of the pieces are also inverted."""
     tones: float = 0.0
-    """Share of pieces that are drawn: pure tones, overtones, clicks and noise, of which recordings hold few."""
+    """Fraction of pieces that are synthetic: pure tones, overtones, clicks and noise, which are rare in recordings."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "source_frames", "hops")
         check_shares(self, "tones")
         if not self.gains[0] <= self.gains[1]:
-            raise RequestError(f"gains are a least and a largest factor, not {self.gains}")
+            raise RequestError(f"gains must be a smallest and a largest factor, not {self.gains}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundLossWeights:
     """Weight of each term.
 
-    Spectra count for most: at few bits a waveform can only be followed where it is loud, and what makes words is not.
+    Spectra have the largest weights: with few bits a waveform can only be matched where it is loud, and the parts of
+    speech that make words clear are not loud.
     """
 
     waveform: float = 0.3
@@ -51,27 +52,27 @@ class SoundLossWeights:
     mel: float = 3.0
     """Weight of the multi-scale distance of log10-mel spectrograms."""
     mel_floor: float = 0.1
-    """Magnitude under which a mel band counts as silent: a voice reaches 1 to 30."""
+    """Magnitude below which a mel band counts as silent: a voice reaches 1 to 30."""
     spectrum: float = 0.0
     """Weight of the distance of complex spectra, compressed as the ear does. It teaches pitch and phase."""
     envelope: float = 0.0
-    """Weight of the distance of the courses of mel bands, in units of each band's loudness. Loud syllables count most,
-    as they do for who listens to words."""
+    """Weight of the distance of the envelopes of mel bands, in units of each band's loudness. Loud syllables count
+    most, as they do for a listener."""
     loudness: float = 0.0
     """Weight of the distance of the loudness of audio frames, in decades. Without it a net that is not sure of a pitch
-    rather gives it softly."""
+    makes it softer."""
     commitment: float = 0.1
     """Weight of the squared distance between latents and the values of their codes."""
     sample_entropy: float = 0.0
     """Weight of the entropy of single bits, in nats a code, averaged over levels. It makes codes certain."""
     batch_entropy: float = 0.02
-    """Weight of the entropy of codes over the batch, in nats a code. It spreads the use of codes."""
+    """Weight of the entropy of codes over the batch, in nats a code. It makes the use of codes more even."""
     temperature: float = 1.0
     """Temperature of the bit probabilities in both entropies."""
     adversarial: float = 0.0
     """Weight of the adversarial loss. 0 trains without a discriminator."""
     feature_matching: float = 2.0
-    """Weight of the distance between discriminator features. It counts where `adversarial` is above 0."""
+    """Weight of the distance between discriminator features. It has no effect when `adversarial` is 0."""
     adversarial_from: int = 0
     """First step at which the adversarial loss counts. The discriminator learns from step 0."""
 
@@ -86,7 +87,7 @@ class AudioDiscriminatorConfig:
     """Sizes of the discriminator, one net for each window length."""
 
     windows: tuple[int, ...] = (1024, 512, 256)
-    """Window lengths of the spectrograms in samples, multiples of 4. Each has a network of its own."""
+    """Window lengths of the spectrograms in samples, multiples of 4. Each has its own network."""
     channels: int = 16
     """Channels of the layers."""
 
@@ -98,12 +99,12 @@ class AudioDiscriminatorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioTokenizerRun:
-    """Everything that decides a run; `reelm train audio-tokenizer` overrides any field by its dotted name."""
+    """The config of a run; `reelm train audio-tokenizer` overrides any field by its dotted name."""
 
     model: AudioTokenizerConfig = field(default_factory=AudioTokenizerConfig)
     """Sizes of the tokenizer."""
     data: SoundData = field(default_factory=SoundData)
-    """Sounds that a step sees."""
+    """Sounds of a step."""
     losses: SoundLossWeights = field(default_factory=SoundLossWeights)
     """Weights of the losses."""
     mel_windows: tuple[int, ...] = (128, 256, 512, 1024, 2048)
@@ -121,7 +122,7 @@ class AudioTokenizerRun:
     start_from: Path | None = None
     """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
     freeze_encoder: bool = False
-    """Train the decoder alone. Codes, and language models over them, stay valid."""
+    """Train only the decoder. Codes, and language models over them, stay valid."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
     """Devices of the run, as in `--mesh data=2,fsdp=4`."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
@@ -131,7 +132,7 @@ class AudioTokenizerRun:
         check_least(self, 1, "batch_size")
         self.mesh.check_copies()
         if not self.mel_windows:
-            raise RequestError("mel_windows is empty; name one window length at least")
+            raise RequestError("mel_windows is empty; name at least one window length")
         longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))
         if self.data.hops * self.model.hop < longest:
             raise RequestError(

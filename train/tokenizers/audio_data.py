@@ -1,6 +1,6 @@
-"""What a step of the audio tokenizer sees: pieces of the sounds of a data set, with random gains.
+"""The data of an audio tokenizer's training: pieces of the sounds of a data set, with random gains.
 
-In: clips with sound. Out: float32 `[samples, C]` as a tokenizer takes them.
+In: clips with sound. Out: float32 `[samples, C]` at the tokenizer's rate and channels.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from .tones import tone
 
 
 class RandomPiece(grain.transforms.RandomMap):
-    """A clip -> float32 `[samples, C]`, from anywhere in its sound, rather where something is heard."""
+    """Maps a clip to float32 `[samples, C]`, a random piece of its sound that is preferably not silent."""
 
     def __init__(self, data: SoundData, model: AudioTokenizerConfig):
         self.data, self.model = data, model
@@ -31,7 +31,7 @@ class RandomPiece(grain.transforms.RandomMap):
             drawn = tone(int(rng.integers(2**31)), self.model.sample_rate, samples / self.model.sample_rate)
             return np.repeat(drawn[:, None], self.model.channels, axis=1)
         sound = np.pad(sound, ((0, max(0, samples - len(sound))), (0, 0)))
-        # A few tries: silence teaches nothing after the first steps, but some must be heard.
+        # Try a few times: silence teaches nothing after the first steps, but some silence must be seen.
         for tries_left in (2, 1, 0):
             first = step * int(rng.integers((len(sound) - samples) // step + 1))
             piece = sound[first : first + samples]
@@ -41,7 +41,7 @@ class RandomPiece(grain.transforms.RandomMap):
 
 
 def heard(clip: Mapping[str, Any], model: AudioTokenizerConfig) -> np.ndarray:
-    """The sound `[S, C]` of a clip as a tokenizer takes it; RequestError when it has none."""
+    """Return the sound `[S, C]` of a clip at the tokenizer's rate and channels; RequestError when it has none."""
     if "audio" not in clip:
         raise RequestError("a clip of this data set has no sound; choose a set whose clips all have")
     sound = with_channels(as_float_sound(clip["audio"]), model.channels)

@@ -1,7 +1,7 @@
-"""The multi-scale STFT discriminator: tells rebuilt sounds from real ones by their complex spectra, for training alone.
+"""The multi-scale STFT discriminator tells rebuilt sounds from real ones by their complex spectra, only in training.
 
-In: sounds `float [B, S, C]`. Out: for each window length a map of logits, high where it looks real, and the features
-on the way there (EnCodec, arXiv 2210.13438, section 3.4).
+In: sounds `float [B, S, C]`. Out: for each window length a map of logits, high where it looks real, and the features of
+the layers (EnCodec, arXiv 2210.13438, section 3.4).
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ class StftDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
-        """Logits and features, a list each."""
+        """Return a list of logits and a list of features."""
         logits, features = [], []
         for window in self.config.windows:
             spectrum = spectra(jnp.moveaxis(sound, -1, 1), window) / window**0.5
@@ -43,5 +43,5 @@ class StftDiscriminator(nn.Module):
 
 @partial(jax.jit, static_argnums=(0, 1))
 def init_params(config: AudioDiscriminatorConfig, channels: int, key: jax.Array) -> dict:
-    """Fresh parameters for sounds of `channels` channels."""
+    """Return fresh parameters for sounds of `channels` channels."""
     return dict(StftDiscriminator(config).init(key, jnp.zeros((1, max(config.windows), channels)))["params"])

@@ -1,6 +1,6 @@
-"""What the audio tokenizer is trained to do: the weighted terms of one batch, and the distances of sounds in them.
+"""The loss of the audio tokenizer: the weighted terms of one batch, and the distances of sounds in them.
 
-In: sounds `float [B, S, C]`. Out: scalars to descend on. What the discriminator adds is in `adversarial.py`.
+In: sounds `float [B, S, C]`. Out: scalars to minimise. The adversarial terms are in `audio_adversary.py`.
 """
 
 import jax
@@ -18,16 +18,16 @@ from reelm.train.step.adversarial import Terms
 from .audio_config import AudioTokenizerRun
 
 _SPECTRUM_WINDOWS = (256, 512, 1024)
-_SOFTEST = 1e-3  # root mean square under which a frame counts as silent
-_QUIET = 1e-2  # compressed magnitude under which a spectrum counts as silent
+_SOFTEST = 1e-3  # root mean square below which a frame counts as silent
+_QUIET = 1e-2  # compressed magnitude below which a spectrum counts as silent
 _ENVELOPE_WINDOWS = (256, 512)
 _ENVELOPE_BANDS = 24
-_FAINT = 1e-2  # share of the loudest band's amplitude under which a band counts as silent
+_FAINT = 1e-2  # fraction of the loudest band's amplitude below which a band counts as silent
 _HEARD_HZ = 2500.0  # frequency up to which the ear follows a waveform rather than its loudness
 
 
 def make_loss(run: AudioTokenizerRun):
-    """`(params, sound [B, S, C], key, step) -> (loss, (metrics, pairs))`; entropies in nats, snr in dB.
+    """Return `(params, sound [B, S, C], key, step) -> (loss, (metrics, pairs))`; entropies in nats, snr in dB.
 
     `pairs` holds (sound, rebuilt).
     """
@@ -47,7 +47,7 @@ def make_loss(run: AudioTokenizerRun):
             "mel": mel_distance(sound, rebuilt, config.sample_rate, run.mel_windows, weights.mel_floor),
             "commitment": jnp.mean(jnp.square(latent - quantized)),
         }
-        # Each of these takes a tenth of a step or more, so it is paid for only where it counts.
+        # Each of these terms takes a tenth of a step or more, so it is computed only if it has a weight.
         if weights.loudness:
             terms["loudness"] = loudness_distance(sound, rebuilt, config.hop)
         if weights.envelope:
@@ -61,7 +61,7 @@ def make_loss(run: AudioTokenizerRun):
         total = sum((getattr(weights, name) * term for name, term in terms.items()), jnp.zeros(()))
         if weights.batch_entropy:
             terms["batch_entropy"] *= -1  # a log shows the entropy itself
-        # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
+        # Balance of the bits: 0 when every bit is always the same, 1 when each is set half of the time.
         share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
         about = {"snr": 10 * jnp.log10(energy / error), "bit_balance": jnp.mean(1 - jnp.abs(2 * share - 1))}
         return total, ({**terms, **about}, [(sound, rebuilt)])
@@ -70,14 +70,14 @@ def make_loss(run: AudioTokenizerRun):
 
 
 def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax.Array:
-    """The mean over levels of the entropy of the codes each uses; `levels` is `[..., L, K]`."""
+    """Return the mean over levels of the entropy of the codes of each; `levels` is `[..., L, K]`."""
     count = levels.shape[-2]
     each = [quantizer.batch_entropy(levels[..., level, :], code, temperature) for level in range(count)]
     return sum(each, jnp.zeros(())) / count
 
 
 def _kept_levels(config: AudioTokenizerConfig, key: jax.Array, batch: int) -> jax.Array | None:
-    """Return how many levels each sound of a batch keeps: all for half of them, else one of `fewer_levels`."""
+    """Return the number of levels that each sound of a batch keeps: all for half of them, else of `fewer_levels`."""
     if not config.fewer_levels:
         return None
     fewer = jax.random.choice(key, jnp.array(config.fewer_levels), (batch,))
@@ -87,10 +87,10 @@ def _kept_levels(config: AudioTokenizerConfig, key: jax.Array, batch: int) -> ja
 def mel_distance(
     original: jax.Array, rebuilt: jax.Array, sample_rate: int, windows: tuple[int, ...], floor: float
 ) -> jax.Array:
-    """Mean absolute difference of log10-mel magnitudes, the mean over `windows`, with one band for every 8 samples.
+    """Return the mean absolute difference of log10-mel magnitudes over `windows`, with one band for every 8 samples.
 
-    Short windows see when a tick sounds, long ones the pitch of a voice (descript-audio-codec, arXiv 2306.06546,
-    section 3.4, with fewer scales). Magnitudes are compared from `floor` on.
+    Short windows resolve the time of a tick, long ones the pitch of a voice (descript-audio-codec, arXiv 2306.06546,
+    section 3.4, with fewer scales). Magnitudes below `floor` count as `floor`.
     """
 
     def log_mel(sound: jax.Array, window: int) -> jax.Array:
@@ -101,7 +101,7 @@ def mel_distance(
 
 
 def loudness_distance(original: jax.Array, rebuilt: jax.Array, hop: int) -> jax.Array:
-    """Mean absolute difference of the log10 root mean squares of pieces of `hop` samples, compared from -60 dB on."""
+    """Return the mean absolute difference of log10 root mean squares of pieces of `hop` samples, above -60 dB."""
 
     def loudness(sound: jax.Array) -> jax.Array:
         return 0.5 * jnp.log10(power(sound, hop) + _SOFTEST**2)
@@ -110,9 +110,9 @@ def loudness_distance(original: jax.Array, rebuilt: jax.Array, hop: int) -> jax.
 
 
 def envelope_distance(original: jax.Array, rebuilt: jax.Array, sample_rate: int) -> jax.Array:
-    """Mean squared difference of the amplitudes of mel bands over time, in units of the energy of each band.
+    """Return the mean squared difference of the amplitudes of mel bands over time, relative to each band's energy.
 
-    0 for the same course of all bands, 1 for silence, and never more. Bands far below the loudest of a sound count
+    It is 0 when all envelopes are equal, 1 for silence, and never more. Bands far below the loudest of a sound count
     less.
     """
 
@@ -131,11 +131,11 @@ def envelope_distance(original: jax.Array, rebuilt: jax.Array, sample_rate: int)
 
 
 def spectrum_distance(original: jax.Array, rebuilt: jax.Array, sample_rate: int) -> jax.Array:
-    """Mean squared difference of spectra whose magnitudes are replaced by their square roots, complex and magnitudes.
+    """Return the mean squared difference of complex spectra and of magnitudes, after a square root of the magnitudes.
 
-    Both sounds are in units of the original's root mean square, so that soft ones count as much. Low frequencies weigh
-    more: there the ear follows phases. The magnitudes alone count twice, since where a phase cannot be known complex
-    numbers would be nearest at zero (Braun and Tashev, arXiv 2009.12286, equation 4).
+    Both sounds are in units of the original's root mean square, so that soft sounds count as much. Low frequencies
+    weigh more, because there the ear follows phases. The magnitudes count twice, since with an unknown phase the
+    complex error is least at zero (Braun and Tashev, arXiv 2009.12286, equation 4).
     """
     unit = 1 / (jnp.sqrt(jnp.mean(jnp.square(original), axis=1, keepdims=True)) + 1e-3)
 

@@ -1,7 +1,7 @@
-"""From a trained tokenizer to a larger one, to one that draws its codes anew, or from images to clips.
+"""Initialise a tokenizer from a trained one: with larger sizes, with another decoder, or from images to clips.
 
-In: parameters of the trained tokenizer, and fresh ones of the other. Out: parameters of the other. Training goes on
-from there, sooner than from fresh ones.
+In: parameters of the trained tokenizer, and fresh ones of the new one. Out: parameters of the new one. Training from
+these is faster than from fresh ones.
 """
 
 import re
@@ -15,7 +15,7 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 
 def grown(old: dict, fresh: dict) -> dict:
-    """Return `old` in the sizes of `fresh`: what is new in a parameter is 0, and new parameters are fresh.
+    """Return `old` in the sizes of `fresh`: new entries of a parameter are 0, and new parameters are fresh.
 
     An audio tokenizer that gets a pitch gives up its last latents for it, which `pitch` keeps in their place. Its new
     residual blocks add nothing at first.
@@ -33,10 +33,10 @@ def grown(old: dict, fresh: dict) -> dict:
 
 
 def with_more_bits(old: dict, fresh: dict) -> dict:
-    """Return the parameters of a video tokenizer with the bits of `fresh`, whose decoder leaves the new bits aside.
+    """Return the parameters of a video tokenizer with the bits of `fresh`; its decoder ignores the new bits at first.
 
-    Each new bit is a random projection of what the encoder sees. If the encoder began at 0 as the decoder does, all new
-    bits would have the same gradient and stay equal.
+    Each new bit is a random projection of the encoder's features. If the encoder also started at 0, all new bits would
+    have the same gradient and stay equal.
     """
     result = grown(old, fresh)
     kernel, bits = result["encoder"]["latent"]["kernel"], old["encoder"]["latent"]["kernel"].shape[-1]
@@ -48,15 +48,15 @@ def with_more_bits(old: dict, fresh: dict) -> dict:
 def with_another_decoder(old: dict, fresh: dict) -> dict:
     """Return the parameters of a video tokenizer with the encoder of `old` and the decoder of `fresh`.
 
-    Of the old decoder it takes the nets whose shapes agree.
+    It takes the nets of the old decoder whose shapes agree.
     """
     return {"encoder": old["encoder"], "decoder": fresh["decoder"] | kept(old["decoder"], fresh["decoder"])}
 
 
 def kept(trained: dict, decoder: dict) -> dict:
-    """Return the nets of a trained decoder that another has, too, under the names that they have there.
+    """Return the nets of a trained decoder that another decoder shares, under the names of the other.
 
-    Stages are numbered from fine to coarse, so they count up by the finer ones that the trained decoder lacks.
+    Stages are numbered from fine to coarse, so the number of finer stages that the trained decoder lacks is added.
     """
     finer, found = len(_stages(decoder)) - len(_stages(trained)), {}
     for name, net in trained.items():
@@ -71,18 +71,18 @@ def _stages(decoder: dict) -> set[str]:
 
 
 def inflate(config: VideoTokenizerConfig, params: dict) -> dict:
-    """Return the parameters of a tokenizer of clips that treats every latent frame as a tokenizer of images does.
+    """Return the parameters of a tokenizer of clips that treats every latent frame as the tokenizer of images does.
 
-    As in MAGVIT-v2 (arXiv 2310.05737, section 3.2). Every training clip of `params` was one frame: before a first frame
-    stand zeros, so of each kernel only the last time tap has learned. The other taps become zero, and where one latent
-    frame becomes several frames, each is painted as the last was. A still clip is then rebuilt as the image is.
+    This follows MAGVIT-v2 (arXiv 2310.05737, section 3.2). Every training clip of `params` was one frame, padded with
+    zeros, so only the last time tap of each kernel has learned. The other taps become zero. If one latent frame yields
+    several frames, all are drawn as the last one was. A still clip is then rebuilt as the image is.
     """
     flat: dict[Any, jax.Array] = {path: _last_tap(leaf) for path, leaf in traverse_util.flatten_dict(params).items()}
     patch_frames = config.patch[0]
     for name, leaf in list(flat.items()):
         part, layer, kind = name[0], name[1], name[-1]
         if (part, layer, kind) == ("encoder", "conv_in", "kernel"):
-            # Patches are folded as (frame, row, column, colour); of the first one only the last frame was ever seen.
+            # Patches are folded as (frame, row, column, colour); training saw only the last frame of a first patch.
             flat[name] = leaf.at[..., : leaf.shape[-2] // patch_frames * (patch_frames - 1), :].set(0)
         elif part == "decoder" and layer == "pixels":
             flat[name] = _repeat_last(leaf, patch_frames)
@@ -92,12 +92,12 @@ def inflate(config: VideoTokenizerConfig, params: dict) -> dict:
 
 
 def _last_tap(leaf: Any) -> jax.Array:
-    """A convolution's kernel `[T, H, W, C, C']` with zeros in all time taps but the last; anything else as it is."""
+    """Zero all time taps but the last of a convolution's kernel `[T, H, W, C, C']`; return other leaves unchanged."""
     leaf = jnp.asarray(leaf)
     return leaf if leaf.ndim != 5 else leaf.at[:-1].set(0)
 
 
 def _repeat_last(leaf: jax.Array, frames: int) -> jax.Array:
-    """Output channels, folded as (frame, ...), all as those of the last frame."""
+    """Copy the output channels of the last frame to all frames; channels are folded as (frame, ...)."""
     last = leaf[..., leaf.shape[-1] // frames * (frames - 1) :]
     return jnp.concatenate([last] * frames, axis=-1)

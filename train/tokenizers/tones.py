@@ -1,19 +1,19 @@
-"""Sounds whose content is known exactly: pure tones, tones with overtones, clicks and noise.
+"""Make synthetic sounds: pure tones, tones with overtones, clicks and noise.
 
-Comes in: a number. Goes out: the same sound for the same number. Recordings hold few of them, and a tokenizer must
-still bring them back. Knows nothing of recordings.
+In: a number. Out: a sound, always the same for the same number. They are rare in recordings, but a tokenizer must
+rebuild them too.
 """
 
 import numpy as np
 
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7_500.0
-_EVEN_HZ = (100.0, 7_000.0)  # of single tones at an even pitch
+_EVEN_HZ = (100.0, 7_000.0)  # range of single tones that are uniform in Hz
 
 
 def tone(number: int, sample_rate: int, seconds: float) -> np.ndarray:
-    """Return a sound float32 [S] in [-1, 1], of -50 to 0 dB; some begin in the middle of silence.
+    """Return a sound float32 [S] in [-1, 1], of -50 to 0 dB; some start after silence.
 
-    A few are nothing but silence: their clicks would have been before its end.
+    A few are only silence, because all of their clicks fall into it.
     """
     rng = np.random.default_rng(number)
     samples = round(seconds * sample_rate)
@@ -21,7 +21,7 @@ def tone(number: int, sample_rate: int, seconds: float) -> np.ndarray:
     sound = np.zeros(samples)
     kind = rng.choice(5, p=(0.4, 0.2, 0.16, 0.12, 0.12))
     if kind == 0:
-        # Half of them even in Hz: high pitches, which the ear tells apart less, are as many numbers to learn.
+        # Half of the pitches are uniform in Hz: the ear separates high pitches less, but the net must learn as many.
         pitch = rng.uniform(*_EVEN_HZ) if rng.random() < 0.5 else _pitch(rng, HIGHEST_HZ)
         sound = np.sin(2 * np.pi * pitch * clock + _phase(rng))
     elif kind == 1:

@@ -1,8 +1,8 @@
-"""Training the video tokenizer: clips in, a trained encoder and decoder out.
+"""Train the video tokenizer: from clips to a trained encoder and decoder.
 
-`reelm train video-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of crops and descends on the sum
-of reconstruction, perceptual, commitment and entropy losses, and plays against a discriminator where the run has one
-(MAGVIT-v2, arXiv 2310.05737, section 3.1 and appendix A).
+`reelm train video-tokenizer CONFIG --workdir DIR` calls `make_job`. A step rebuilds a batch of crops and minimises the
+sum of reconstruction, perceptual, commitment and entropy losses. A run may add a discriminator (MAGVIT-v2, arXiv
+2310.05737, section 3.1 and appendix A).
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ FITTED_FILE = "fitted.safetensors"
 def open_batches(
     run: VideoTokenizerRun, share: Share | None = None, given: ClipSource | None = None
 ) -> grain.MapDataset:
-    """Batches of the run, or a process's share of them: the parts that `make_loss` takes.
+    """Return the batches of the run, or a process's share of them: the parts that `make_loss` takes.
 
     given: clips to cut them from; None for those of the data set that the run names.
     """
@@ -65,17 +65,17 @@ def open_batches(
         source = catalog.open_clips(data.dataset, "train", num_frames=source_frames) if given is None else given
         shortest = min(shape.frames for shape in source.shapes)
         if frames > shortest:
-            raise RequestError(f"a crop of {frames} frames does not fit the clips, of which some have {shortest}")
+            raise RequestError(f"a crop of {frames} frames does not fit the clips; the shortest has {shortest}")
         smallest = min(min(shape.height, shape.width) for shape in source.shapes)
         if crop > smallest:
-            raise RequestError(f"a crop of {crop} pixels does not fit the clips, of which some have {smallest}")
+            raise RequestError(f"a crop of {crop} pixels does not fit the clips; the smallest has {smallest}")
         return pipeline.batches(
             source, batch_size=size, seed=seed, transform=transform, process=process, processes=process_count
         )
 
     parts = {"clips": batches(data.frames, data.crop, data.source_frames, run.batch_size, run.loop.seed)}
     if data.stills:
-        # A seed of their own: they are frames of other clips than those beside them.
+        # Stills have their own seed, so that they come from other clips than the crops of the batch.
         parts["stills"] = batches(1, data.still_crop or data.crop, 1, data.stills, run.loop.seed + 1)
     if data.plain:
         drawn = PlainClips(data.frames, data.crop)
@@ -91,9 +91,9 @@ def open_batches(
 
 
 def objective_of(run: VideoTokenizerRun, fitted: Mapping[str, Any] | None = None) -> Objective:
-    """Return what a run descends on; RequestError when nothing is trained.
+    """Return the objective of a run; RequestError when nothing is trained.
 
-    fitted: transform and filter of a fresh tokenizer; None leaves them as they are drawn.
+    fitted: transform and filter of a fresh tokenizer; None leaves their random initialisation.
     """
     steps, loss, opponent = run.loop.steps, frozen(make_loss(run), _known(run)), None
     if run.adversary is not None:
@@ -113,7 +113,7 @@ def objective_of(run: VideoTokenizerRun, fitted: Mapping[str, Any] | None = None
 
 @dataclass(frozen=True)
 class Rebuilding:
-    """How well a state rebuilds held-out clips: as a picture, and in numbers.
+    """Evaluates how well a state rebuilds held-out clips, as a picture and in numbers.
 
     Attributes:
         model: sizes of the tokenizer.
@@ -124,7 +124,7 @@ class Rebuilding:
     originals: np.ndarray
 
     def samples(self, current: TrainState, folder: Path) -> None:
-        """Write a contact sheet of every original and what the averaged parameters make of it."""
+        """Write a contact sheet of every original and its reconstruction by the averaged parameters."""
         rebuilt = VideoTokenizer(self.model, current.ema).reconstruct(self.originals)
         pairs = [clip[:: self.model.time_stride] for pair in zip(self.originals, rebuilt, strict=True) for clip in pair]
         contact_sheet(pairs, folder / "rebuilt.png")
@@ -139,7 +139,7 @@ class Rebuilding:
 def make_job(run: VideoTokenizerRun, workdir: Path, given: Given | None = None) -> Job:
     """Return the training of a run.
 
-    workdir: keeps what a fresh tokenizer was fitted to before the first step.
+    workdir: holds the transform and filter that were fitted for a fresh tokenizer before the first step.
     given: the clips; None for those of the data set that the run names.
     """
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
@@ -166,9 +166,9 @@ def make_job(run: VideoTokenizerRun, workdir: Path, given: Given | None = None) 
 
 
 def _fitted(run: VideoTokenizerRun, workdir: Path, given: ClipSource | None) -> dict | None:
-    """The transform of a fresh tokenizer, and the filter behind it, None where it has none.
+    """Fit the transform of a fresh tokenizer, and its deblocking filter; return None if it has none.
 
-    The workdir keeps both, as a resumed run needs them.
+    The workdir keeps both, because a resumed run needs them.
     """
     if not isinstance(run.model, VideoTokenizerConfig) or not run.model.levels or run.start_from is not None:
         return None
@@ -186,11 +186,11 @@ def _fitted(run: VideoTokenizerRun, workdir: Path, given: ClipSource | None) -> 
 
 
 def _start(run: VideoTokenizerRun, fitted: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the parameters that a run begins with and that are not fresh."""
+    """Return the parameters that a run takes from its start, without the fresh ones."""
     if run.start_from is None:
         if run.inflate:
             raise RequestError("inflate needs start_from: the folder of a training on single frames")
-        # Both parts have the transform, the decoder alone the filter.
+        # Both parts have the transform, only the decoder has the filter.
         return {} if fitted is None else {"encoder": {"transform": fitted["transform"]}, "decoder": fitted}
     model, start = run.model, open_video_tokenizer(run.start_from)
     params, fresh = start.params, partial(init_params, model, jax.random.key(run.loop.seed))
@@ -206,16 +206,16 @@ def _start(run: VideoTokenizerRun, fitted: Mapping[str, Any] | None) -> Mapping[
 
 
 def _known(run: VideoTokenizerRun) -> dict[str, Any]:
-    """Return which nets of a run are not trained, as `frozen` takes it; RequestError where that leaves none."""
+    """Return the nets of a run that are not trained, as `frozen` takes them; RequestError if none is trained."""
     if not run.freeze_known or run.start_from is None:
         return {"encoder": True} if run.freeze_encoder else {}
     decoder = jax.eval_shape(partial(init_params, run.model), jax.random.key(0))["decoder"]
     known = dict.fromkeys(kept(open_video_tokenizer(run.start_from).params["decoder"], decoder), True)
     if known.keys() == decoder.keys():
-        raise RequestError(f"{run.start_from} has all that this tokenizer has, so with freeze_known nothing is trained")
+        raise RequestError(f"{run.start_from} has all nets of this tokenizer, so freeze_known leaves none to train")
     return {"encoder": True, "decoder": known}
 
 
 def _of_other_decoder(start: VideoConfig, model: VideoTokenizerConfig) -> bool:
-    """Whether a tokenizer makes the codes of `model`, and draws them by another decoder."""
+    """Return whether a tokenizer makes the codes of `model` but has another decoder."""
     return isinstance(start, VideoTokenizerConfig) and start != model and start.code_fields == model.code_fields

@@ -1,7 +1,7 @@
 """The adversary of the video tokenizer: non-saturating losses, R1 and LeCAM (MAGVIT-v2, arXiv 2310.05737, appendix A).
 
-In: pairs (real, made) of clips `float [B, T, H, W, 3]` in [-1, 1]. Out: what both players lose, as an
-`step.adversarial.Adversary`. Every logit of every part of a batch counts the same.
+In: pairs (real, made) of clips `float [B, T, H, W, 3]` in [-1, 1]. Out: the losses of both players, as a
+`step.adversarial.Adversary`. Every logit of every part of a batch has the same weight.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class VideoAdversary:
         return video_discriminator.init_params(self.config.net, key), LogitMeans(real=jnp.zeros(()), made=jnp.zeros(()))
 
     def generator_loss(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, Metrics]:
-        """Return the non-saturating loss, weighted from `start` on, and as it is."""
+        """Return the non-saturating loss, weighted from step `start` on, and the unweighted metrics."""
         fooled = non_saturating_loss(self._logits(state.adversary, [made for _, made in pairs]))
         return jnp.where(state.step >= self.config.start, self.config.weight, 0.0) * fooled, {"adversarial": fooled}
 
@@ -59,7 +59,7 @@ class VideoAdversary:
             return loss + config.lecam * lecam, terms
 
         def penalty(params: Any) -> jax.Array:
-            # Of the first part alone: the penalty holds the discriminator smooth, wherever that is measured.
+            # Only on the first part, because the penalty keeps the discriminator smooth wherever it is measured.
             return r1_penalty(lambda video: discriminate(config.net, params, video, self.dtype), pairs[0][0])
 
         def nothing(params: Any) -> tuple[jax.Array, Any]:
@@ -75,29 +75,29 @@ class VideoAdversary:
             state.logit_means,
             LogitMeans(real=terms["logit_real"], made=terms["logit_made"]),
         )
-        # Scaled, so that its mean over the steps of a log line is that of the steps which have one.
+        # Scaled, so that the mean over the steps of a log line is the mean of the steps that have a penalty.
         return loss, gradient, {**terms, "r1": r1 * config.r1_every}, means
 
     def _logits(self, params: Any, videos: list[jax.Array]) -> jax.Array:
-        """Return the logits of all clips, flat."""
+        """Return the logits of all clips as one vector."""
         return jnp.concatenate([discriminate(self.config.net, params, video, self.dtype).ravel() for video in videos])
 
 
 def non_saturating_loss(made: jax.Array) -> jax.Array:
-    """The generator's non-saturating loss on the logits of what it made: mean of -log sigmoid."""
+    """Return the generator's non-saturating loss on the logits of its clips: the mean of -log sigmoid."""
     return jnp.mean(jax.nn.softplus(-made))
 
 
 def cross_entropy_loss(real: jax.Array, made: jax.Array) -> jax.Array:
-    """The discriminator's loss: cross entropy of real against made."""
+    """Return the discriminator's loss: cross entropy of real against made."""
     return jnp.mean(jax.nn.softplus(-real)) + jnp.mean(jax.nn.softplus(made))
 
 
 def r1_penalty(logits_of: Callable[[jax.Array], jax.Array], real: jax.Array) -> jax.Array:
-    """Half the mean squared norm of the logits' gradient with respect to real clips `[B, T, H, W, 3]`.
+    """Return half the mean squared norm of the logits' gradient with respect to real clips `[B, T, H, W, 3]`.
 
-    A logit here judges a place; the squared norm of the summed gradient is divided by the number of places, so the
-    penalty of a logit does not depend on the size of the clip.
+    A logit here judges a position. The squared norm of the summed gradient is divided by the number of positions, so
+    the penalty of a logit does not depend on the size of the clip.
     """
     logits = jax.eval_shape(logits_of, real)
     gradient = jax.grad(lambda video: jnp.sum(logits_of(video)))(real)
@@ -105,9 +105,9 @@ def r1_penalty(logits_of: Callable[[jax.Array], jax.Array], real: jax.Array) -> 
 
 
 def lecam_penalty(real: jax.Array, made: jax.Array, means: LogitMeans) -> jax.Array:
-    """Squares of how far real logits rise above the mean of made ones, and made ones fall below the mean of real.
+    """Return the squares of how far real logits are above the mean of made ones, and made ones below the mean of real.
 
-    As in the authors' program, where only that side counts: it keeps the discriminator from running away on few data.
+    Only these sides count, as in the authors' code. The penalty keeps the discriminator from overfitting few data.
     """
     rise = jnp.mean(jnp.square(jax.nn.relu(real - means.made)))
     return rise + jnp.mean(jnp.square(jax.nn.relu(means.real - made)))

@@ -16,10 +16,10 @@ from reelm.value_checks import check_choice, check_least, check_shares
 
 @dataclass(frozen=True, kw_only=True)
 class ClipData:
-    """What a step sees: from each clip of `dataset` (of `source_frames` frames) one crop."""
+    """The data of a step: one crop from each clip of `dataset` (of `source_frames` frames)."""
 
     dataset: str = "moving_digits"
-    """Name or folder of the data set that gives the clips."""
+    """Name or folder of the data set with the clips."""
     source_frames: int = 17
     """Frames of the clips that crops are cut from."""
     frames: int = 9
@@ -27,14 +27,14 @@ class ClipData:
     crop: int = 32
     """Height and width of a crop in pixels. Crops smaller than the clip are cheaper and see less background."""
     stills: int = 0
-    """Single frames, from clips of their own, that join each batch of crops."""
+    """Number of single frames, from other clips, that are added to each batch of crops."""
     still_crop: int | None = None
     """Height and width of those frames in pixels. Default: the size of the crops."""
     plain: int = 0
-    """Clips of flat colours, gradients and edges that join each batch, of the size of the crops."""
+    """Number of clips of flat colours, gradients and edges that are added to each batch, in the size of the crops."""
     cuts: float = 0.0
-    """Share of the clips that are drawn as if they cut behind their first frame. A decoder learns so to begin a shot
-    with nothing before it."""
+    """Fraction of the clips that are decoded as if there was a cut after their first frame. So the decoder learns to
+    start a shot without a past."""
     mirror: bool = False
     """Mirror half of the clips left to right."""
     reverse: bool = False
@@ -48,7 +48,7 @@ class ClipData:
         check_least(self, 0, "plain")
         check_shares(self, "cuts")
         if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
-            raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
+            raise RequestError(f"stills must be 0 or more and speeds 1 or more, not {self.stills} and {self.speeds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +58,12 @@ class LossWeights:
     reconstruction: float = 5.0
     """Weight of the mean squared error of pixels in [-1, 1]."""
     log_error: float = 0.0
-    """Weight of the natural logarithm of each clip's mean squared error. It counts flat clips as much as busy ones, and
-    is what a mean of PSNR over clips asks for."""
+    """Weight of the natural logarithm of each clip's mean squared error. It weighs flat clips as much as busy ones, and
+    optimises the mean PSNR over clips."""
     perceptual: float = 0.0
     """Weight of LPIPS between frames, whose network must be fetched. 0 trains without it."""
     perceptual_frames: int | None = None
-    """Frames of each clip that LPIPS sees, drawn anew each step. Default: all frames."""
+    """Number of random frames of each clip that LPIPS compares at a step. Default: all frames."""
     commitment: float = 0.25
     """Weight of the squared distance between latents and their signs. The quantizer fsq has neither this term nor the
     entropies."""
@@ -84,7 +84,7 @@ class LossWeights:
             raise RequestError(f"perceptual_frames is {self.perceptual_frames}; it must be at least 1, or None for all")
         if self.entropy_decay < 1 or self.temperature <= 0:
             raise RequestError(
-                f"entropy_decay starts at 1 and temperature lies above 0, not {self.entropy_decay}, {self.temperature}"
+                f"entropy_decay must be 1 or more and temperature above 0, not {self.entropy_decay}, {self.temperature}"
             )
 
 
@@ -109,7 +109,7 @@ class VideoDiscriminatorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AdversaryConfig:
-    """The discriminator and how it learns."""
+    """The discriminator and its training."""
 
     net: VideoDiscriminatorConfig = field(default_factory=VideoDiscriminatorConfig)
     """Sizes of the discriminator."""
@@ -130,7 +130,7 @@ class AdversaryConfig:
 
     def __post_init__(self):
         if self.weight <= 0:
-            raise RequestError(f"the adversary's weight is {self.weight}; it must be above 0, or use none at all")
+            raise RequestError(f"the adversary's weight is {self.weight}; set it above 0, or leave the adversary out")
         check_least(self, 1, "r1_every")
         check_least(self, 0, "start", "r1", "lecam")
         check_shares(self, "lecam_decay")
@@ -138,12 +138,12 @@ class AdversaryConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """How the transform of a fresh tokenizer with `levels` is fitted before the first step. It is not trained."""
+    """Settings to fit the transform of a fresh tokenizer with `levels` before the first step. It is not trained."""
 
     rounds: int = 8
-    """Times that patches are sorted into classes."""
+    """Number of rounds in which patches are assigned to classes."""
     patches: int = 60_000
-    """Patches in a round, out of the first batches."""
+    """Patches in a round, from the first batches."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "rounds", "patches")
@@ -151,14 +151,14 @@ class FitConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTokenizerRun:
-    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name."""
+    """The config of a run; `reelm train video-tokenizer` overrides any field by its dotted name."""
 
     model: VideoConfig = field(default_factory=VideoTokenizerConfig)
     """Sizes of the tokenizer."""
     data: ClipData = field(default_factory=ClipData)
-    """Clips that a step sees."""
+    """Clips of a step."""
     fit: FitConfig = field(default_factory=FitConfig)
-    """Fit of the transform, where the tokenizer has one."""
+    """Fit of the transform, if the tokenizer has one."""
     losses: LossWeights = field(default_factory=LossWeights)
     """Weights of the losses."""
     adversary: AdversaryConfig | None = None
@@ -172,9 +172,9 @@ class VideoTokenizerRun:
     inflate: bool = False
     """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
     freeze_encoder: bool = False
-    """Train the decoder alone. Codes, and language models over them, stay valid."""
+    """Train only the decoder. Codes, and language models over them, stay valid."""
     freeze_known: bool = False
-    """Train only what `start_from` lacks, such as a finish: all nets that it has stay as they are, to the bit."""
+    """Train only the nets that `start_from` lacks, such as a finish. All other nets stay the same to the bit."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of activations. Parameters are float32."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
@@ -184,7 +184,7 @@ class VideoTokenizerRun:
 
     @property
     def keeps_codes(self) -> bool:
-        """Whether codes stay those of `start_from`."""
+        """Whether the codes stay those of `start_from`."""
         return self.freeze_encoder or self.freeze_known
 
     def __post_init__(self) -> None:
@@ -192,11 +192,11 @@ class VideoTokenizerRun:
         self.mesh.check_copies()
         check_choice(self, "dtype", ("float32", "bfloat16"))
         if self.model.levels and self.optimizer.weight_decay:
-            raise RequestError("a transform is not trained, so it must not decay: weight_decay is 0 with levels")
+            raise RequestError("a transform is not trained and must not decay; set weight_decay to 0 with levels")
         if self.freeze_known and (self.start_from is None or self.optimizer.weight_decay):
             raise RequestError("freeze_known keeps the nets of start_from; name one, and leave out weight_decay")
         for name in ("inflate", "freeze_known"):
             if getattr(self, name) and not isinstance(self.model, VideoTokenizerConfig):
-                raise RequestError(f"{name} is for tokenizers of one's own, not for {self.model.family}")
+                raise RequestError(f"{name} is only for reelm's own tokenizers, not for {self.model.family}")
         if self.model.levels and self.inflate:
-            raise RequestError("a tokenizer with levels sees a lone frame as a still clip; it needs no inflate")
+            raise RequestError("a tokenizer with levels treats a single frame as a still clip; leave out inflate")

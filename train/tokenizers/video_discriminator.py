@@ -1,8 +1,8 @@
-"""The discriminator: clips `float [B, T, H, W, 3]` in [-1, 1] to logits `[B, t, h, w]`, high where footage looks real.
+"""The discriminator of video: clips `float [B, T, H, W, 3]` in [-1, 1] to logits `[B, t, h, w]`, high for real footage.
 
 Residual stages with blurred down-sampling (StyleGAN2, arXiv 1912.04958; in three dimensions as in MAGVIT, arXiv
-2212.05199, appendix A). It differs from those in that it gives a logit a place, not one a clip, so that one set of
-weights judges every size; and in that it is causal in time, as the tokenizer is: a still is a clip of one frame.
+2212.05199, appendix A). Unlike those it gives a logit per position and not per clip, so that the same weights judge
+every size. It is causal in time, as the tokenizer is: a still is a clip of one frame.
 """
 
 from typing import cast
@@ -19,10 +19,10 @@ from .video_config import VideoDiscriminatorConfig
 
 
 def blur_pool(x: jax.Array, *, time: bool) -> jax.Array:
-    """`[B, T, H, W, C]` at half the rows and columns, and at half the frames with `time`; constants stay what they are.
+    """Halve rows and columns of `[B, T, H, W, C]`, and frames with `time`; constants do not change.
 
-    The binomial filter 1 3 3 1 before every second value is dropped: without it a stage sees what aliases (arXiv
-    1904.11486). Slices and sums, since convolutions of one channel each are slow on every device.
+    The binomial filter 1 3 3 1 is applied before every second value is dropped, to prevent aliasing (arXiv 1904.11486).
+    It uses slices and sums, since convolutions of one channel each are slow on every device.
     """
     x = _halve(_halve(x, axis=2), axis=3)
     return _halve(x, axis=1, causal=True) if time else x
@@ -39,7 +39,7 @@ def _halve(x: jax.Array, *, axis: int, causal: bool = False) -> jax.Array:
 
 
 class Discriminator(nn.Module):
-    """See the file; activations in `dtype`, logits in float32."""
+    """The discriminator net, with activations in `dtype` and logits in float32."""
 
     channels: tuple[int, ...]
     halve_time: tuple[bool, ...]
@@ -60,16 +60,16 @@ class Discriminator(nn.Module):
 
 
 def init_params(config: VideoDiscriminatorConfig, key: jax.Array) -> dict:
-    """Fresh parameters as nested dicts of float32."""
+    """Return fresh parameters as nested dicts of float32."""
     size = 1 << len(config.halve_time)
-    # Compiled, nothing but the draws is left of the net.
+    # The compiler removes all of the net except the random draws.
     return jax.jit(_net(config, None).init)(key, jnp.zeros((1, 1, size, size, 3)))["params"]
 
 
 def discriminate(
     config: VideoDiscriminatorConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None
 ) -> jax.Array:
-    """Logits `[B, t, h, w]` of clips `[B, T, H, W, 3]`."""
+    """Return the logits `[B, t, h, w]` of clips `[B, T, H, W, 3]`."""
     return cast(jax.Array, _net(config, dtype).apply({"params": params}, video))
 
 

@@ -1,7 +1,7 @@
-"""What the video tokenizer is trained to do: the weighted terms of one batch, and how its codes are in use.
+"""The loss of the video tokenizer: the weighted terms of one batch, and statistics of its codes.
 
 In: clips `float [B, T, H, W, 3]` in [-1, 1], their reconstructions, the latents between. Out: scalars, each under the
-name of its weight in `LossWeights`. What the discriminator adds is in `adversarial.py`.
+name of its weight in `LossWeights`. The adversarial terms are in `video_adversary.py`.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ from .video_config import LossWeights, VideoTokenizerRun
 
 
 def make_loss(run: VideoTokenizerRun):
-    """`(params, batch, key, step) -> (loss, (metrics, pairs))`; entropies in nats, psnr in dB.
+    """Return `(params, batch, key, step) -> (loss, (metrics, pairs))`; entropies in nats, psnr in dB.
 
     A batch is {"clips": `[B, T, H, W, 3]`, "stills": `[B', 1, H', W', 3]` or absent}; `pairs` holds (original, rebuilt)
-    of each. Where LPIPS has a weight, it is (that, the weights of LPIPS).
+    of each. If LPIPS has a weight, a batch is (that dict, the weights of LPIPS).
     """
     config, weights = run.model, run.losses
 
@@ -40,7 +40,7 @@ def make_loss(run: VideoTokenizerRun):
             latents.append(latent)
         error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
         terms = {"reconstruction": error}
-        if not config.scalars:  # their codes are in use without a loss that asks for it
+        if not config.scalars:  # finite scalar quantization uses its codes without these terms
             terms |= code_terms(latents, config.code, weights.temperature)
         if weights.log_error:
             terms["log_error"] = mean_over_clips([(log_error(*pair), len(pair[0])) for pair in pairs])
@@ -73,9 +73,9 @@ def weights_at(weights: LossWeights, step: jax.Array) -> dict[str, jax.Array | f
 
 
 def with_cuts(net: VideoNet, params: dict, rebuilt: jax.Array, latent: jax.Array, share: float) -> jax.Array:
-    """Return rebuilt clips `[B, T, H, W, 3]`, of which a share, one at least, cuts behind its first frame.
+    """Decode a fraction of clips `[B, T, H, W, 3]`, at least one, as if there was a cut after their first frame.
 
-    What follows is drawn as if nothing had come before. A clip of one frame stays as it is.
+    The frames after it are decoded without a past. A clip of one frame does not change.
     """
     if latent.shape[1] == 1:
         return rebuilt
@@ -86,18 +86,18 @@ def with_cuts(net: VideoNet, params: dict, rebuilt: jax.Array, latent: jax.Array
 
 
 def mean_over_clips(values: Sequence[tuple[jax.Array, int]]) -> jax.Array:
-    """Mean of (mean over some clips, their number): a still weighs as much as a clip."""
+    """Return the mean of pairs (mean over some clips, their number), so that a still weighs as much as a clip."""
     return sum((value * count for value, count in values), jnp.zeros(())) / sum(count for _, count in values)
 
 
 def log_error(original: jax.Array, rebuilt: jax.Array) -> jax.Array:
-    """Mean over clips `[B, T, H, W, 3]` of the logarithm of their squared error, which counts as 43 dB at the best."""
+    """Return the mean over clips `[B, T, H, W, 3]` of the logarithm of their squared error, at best that of 43 dB."""
     error = jnp.mean(jnp.square(rebuilt - original), axis=(1, 2, 3, 4))
     return jnp.mean(jnp.log(error + 2e-4))
 
 
 def code_terms(latents: Sequence[jax.Array], spec: CodeSpec, temperature: float) -> dict[str, jax.Array]:
-    """The losses of latents `[B, t, h, w, K]` of each part of a batch; entropies in nats a code, over all positions."""
+    """Return the losses of latents `[B, t, h, w, K]` of each part of a batch; entropies in nats a code."""
     flat = jnp.concatenate([latent.reshape(-1, spec.bits) for latent in latents])
     return {
         "commitment": quantizer.commitment(flat),
@@ -107,7 +107,7 @@ def code_terms(latents: Sequence[jax.Array], spec: CodeSpec, temperature: float)
 
 
 def perceptual(params: dict, original: jax.Array, rebuilt: jax.Array, frames: int | None, key: jax.Array) -> jax.Array:
-    """Mean LPIPS over frames of clips `[B, T, H, W, 3]`, over `frames` of each drawn by `key`, or over all."""
+    """Return the mean LPIPS over frames of clips `[B, T, H, W, 3]`: `frames` random ones of each, or all for None."""
     clips, length = original.shape[:2]
     if frames is not None and frames < length:
         order = jax.vmap(lambda k: jax.random.permutation(k, length)[:frames])(jax.random.split(key, clips))
@@ -117,7 +117,7 @@ def perceptual(params: dict, original: jax.Array, rebuilt: jax.Array, frames: in
 
 
 def code_use(latents: Sequence[jax.Array], spec: CodeSpec) -> dict[str, jax.Array]:
-    """How the codes of one batch are in use: a collapse shows here first.
+    """Return statistics of the codes of one batch, in which a collapse shows first.
 
     codes_used: distinct codes
     bit_balance, bit_balance_least: 1 for a bit that is set half of the time, 0 for one that never changes; mean, least

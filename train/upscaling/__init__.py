@@ -1,1 +1,1 @@
-"""Training an upscaler: large clips in, a net that makes them of small ones out."""
+"""Training of an upscaler: from large clips to a net that makes them from small ones."""

@@ -14,24 +14,24 @@ from reelm.value_checks import check_least, check_shares
 
 @dataclass(frozen=True, kw_only=True)
 class PairData:
-    """What a step sees: of each large clip one stretch, and of that some crops beside what they are in a small one."""
+    """The data of a step: one section of each large clip, and pairs of crops from it and from its small version."""
 
     dataset: str = "animated_emoji/256px_8fps"
-    """Name or folder of the data set that gives the large clips."""
+    """Name or folder of the data set with the large clips."""
     source_frames: int = 25
-    """Frames of the clips that stretches are cut from."""
+    """Frames of the clips that sections are cut from."""
     frames: int = 9
-    """Frames of a stretch."""
+    """Frames of a section."""
     side: int = 256
-    """Height and width of a stretch in pixels: a random square of its clip."""
+    """Height and width of a section in pixels: a random square of its clip."""
     crops: int = 8
-    """Frames of a stretch that a crop is taken of."""
+    """Number of crops from each section."""
     crop: int = 48
     """Height and width of a crop in pixels of the small clip."""
     rebuilt: float = 0.0
-    """Share of the small clips that were rebuilt by a tokenizer: what a model draws has the same flaws."""
+    """Fraction of the small clips that a tokenizer rebuilds, because the clips of a model have the same artefacts."""
     flips: float = 0.0
-    """Largest share of bits that are flipped in the codes of a rebuilt clip, as a language model errs."""
+    """Largest fraction of bits that are flipped in the codes of a rebuilt clip, like errors of a language model."""
     mirror: bool = False
     """Mirror half of the clips left to right."""
 
@@ -40,24 +40,24 @@ class PairData:
         check_shares(self, "rebuilt", "flips")
         if self.side % 2 or self.crop % 2 or 2 * self.crop > self.side:
             raise RequestError(
-                f"side {self.side} and crop {self.crop} are even, and a crop lies in half a side; take another crop"
+                f"side {self.side} and crop {self.crop} must be even, and crop at most half of side; take another crop"
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpscalerRun:
-    """Everything that decides a run; `reelm train upscaler` overrides any field by its dotted name."""
+    """The config of a run; `reelm train upscaler` overrides any field by its dotted name."""
 
     model: UpscalerConfig = field(default_factory=UpscalerConfig)
     """Sizes of the upscaler."""
     data: PairData = field(default_factory=PairData)
-    """Clips that a step sees."""
+    """Clips of a step."""
     rebuilt_by: Path | None = None
     """Model, or workdir of a video tokenizer, that rebuilds small clips. Default: none are rebuilt."""
     perceptual: float = 0.0
     """Weight of the logarithm of LPIPS between crops, whose network must be fetched. 0 trains without it."""
     perceptual_crops: int = 4
-    """Crops of a step that LPIPS sees: it costs more than the upscaler itself."""
+    """Number of crops of a step that LPIPS compares; it costs more than the upscaler itself."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimizer of the upscaler."""
     batch_size: int = 4
@@ -74,4 +74,4 @@ class UpscalerRun:
         check_least(self, 0, "perceptual")
         self.mesh.check_copies()
         if self.data.rebuilt and self.rebuilt_by is None:
-            raise RequestError(f"data.rebuilt is {self.data.rebuilt}, and no tokenizer rebuilds clips; name rebuilt_by")
+            raise RequestError(f"data.rebuilt is {self.data.rebuilt}, which needs a tokenizer; name rebuilt_by")

@@ -1,7 +1,7 @@
-"""Small clips of large ones, as a model would draw them: shrunk, most of them rebuilt by its tokenizer.
+"""Make small clips from large ones, as a model would generate them: shrunk, and most of them rebuilt by its tokenizer.
 
-In: clips float `[B, T, 2H, 2W, 3]` in [-1, 1]. Out: clips `[B, T, H, W, 3]` of whole 256ths, and crops of both. All of
-it is traced: it runs inside the step.
+In: clips float `[B, T, 2H, 2W, 3]` in [-1, 1]. Out: clips `[B, T, H, W, 3]` with 8-bit values, and crops of both. All
+functions are traced and run inside the step.
 """
 
 from typing import cast
@@ -15,9 +15,9 @@ from reelm.tokenizer.video.net import VideoNet
 
 
 def rebuilt(config: VideoConfig, params: dict, video: jax.Array, flips: float, key: jax.Array) -> jax.Array:
-    """Return `video` as the tokenizer draws it from its codes, of which some bits are flipped.
+    """Encode and decode `video` with the tokenizer, with some bits of the codes flipped.
 
-    flips: largest share of the bits of a clip; each clip has a share of its own, from 0 on.
+    flips: largest fraction of the bits of a clip; the fraction of each clip is random from 0 to this.
     """
     net, share_key, bit_key = VideoNet(config), *jax.random.split(key)
     latent = cast(jax.Array, net.apply({"params": params}, video, method="encode"))
@@ -30,9 +30,9 @@ def rebuilt(config: VideoConfig, params: dict, video: jax.Array, flips: float, k
 def small_clips(
     config: VideoConfig | None, params: dict, large: jax.Array, share: float, flips: float, key: jax.Array
 ) -> jax.Array:
-    """Return a small clip of each large one, about a `share` of them rebuilt by a tokenizer; None rebuilds none."""
+    """Shrink large clips, and rebuild about a `share` of the small ones with a tokenizer; None rebuilds none."""
     soft_key, which_key, flip_key = jax.random.split(key, 3)
-    # Between a mean of 2 x 2 pixels and a sharp filter: users' clips were shrunk in either way.
+    # Blend a mean of 2 x 2 pixels and a sharp filter, because users' clips were shrunk in either way.
     soft = jax.random.uniform(soft_key, (len(large), 1, 1, 1, 1))
     batch, frames, height, width, channels = large.shape
     half = (batch, frames, height // 2, width // 2, channels)
@@ -47,9 +47,9 @@ def small_clips(
 def crops(
     config: UpscalerConfig, small: jax.Array, large: jax.Array, side: int, number: int, key: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Return (what the net takes `[N, past + 1, side + 2 halo, ..., 3]`, what is right `[N, 2 side, 2 side, 3]`).
+    """Return (inputs of the net `[N, past + 1, side + 2 halo, ..., 3]`, targets `[N, 2 side, 2 side, 3]`).
 
-    N is `number` for each clip: each of another frame and place.
+    N is `number` for each clip; each crop has a random frame and position.
     """
     batch, length, height, width, _ = small.shape
     halo, past = config.halo, config.past

@@ -1,9 +1,10 @@
-"""Training an upscaler: `reelm train upscaler CONFIG --workdir DIR` ends here.
+"""Train an upscaler: `reelm train upscaler CONFIG --workdir DIR` calls `make_job`.
 
-A step shrinks a batch of large clips, rebuilds a share of the small ones as a model would draw them, and descends on
-the distance of crops from what they were: in place of squares Charbonnier's root (arXiv 1710.01992), under which edges
-stay sharp. Its logarithm counts: what a tokenizer lost cannot be known again, and would drown what can be learned of
-clips that lost nothing. So does that of LPIPS, where it has a weight.
+A step shrinks a batch of large clips, rebuilds a fraction of the small ones as a model would generate them, and
+minimises the distance of enlarged crops from the originals. The distance is Charbonnier's root (arXiv 1710.01992),
+which keeps edges sharper than squares. The loss is its logarithm: details that a tokenizer lost cannot be restored, and
+their error would hide what can be learned from clips that lost nothing. LPIPS, if it has a weight, also enters as
+logarithm.
 """
 
 from collections.abc import Callable
@@ -34,16 +35,16 @@ from reelm.train.step.state import TrainState
 from .config import UpscalerRun
 from .pairs import crops, small_clips
 
-_LEAST = 1e-3  # of an error in [-1, 1], below which the root is a square again; and of LPIPS
+_LEAST = 1e-3  # error in [-1, 1] below which the root acts as a square; also added to LPIPS before the logarithm
 
 
 def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., tuple[jax.Array, dict[str, jax.Array]]]:
-    """`(params, batch, key, step) -> (loss, metrics)`; a batch is (clips `[B, T, 2H, 2W, 3]`, constants).
+    """Return `(params, batch, key, step) -> (loss, metrics)`; a batch is (clips `[B, T, 2H, 2W, 3]`, constants).
 
-    The constants are the parameters of the tokenizer and of LPIPS; either is empty where it has no part.
+    The constants are the parameters of the tokenizer and of LPIPS; either is empty if it is not used.
 
     psnr: in dB, of crops
-    gain: what that is above bicubic interpolation
+    gain: difference to the psnr of bicubic interpolation
     """
     data = run.data
 
@@ -62,7 +63,7 @@ def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., 
         shown = {"psnr": psnr, "gain": psnr - plain}
         if not run.perceptual:
             return jnp.mean(jnp.log(distances)), shown
-        looked = slice(0, len(made), max(1, len(made) // run.perceptual_crops))  # of as many clips as can be
+        looked = slice(0, len(made), max(1, len(made) // run.perceptual_crops))  # spread over as many clips as possible
         unlike = lpips.distance(features, right[looked], made[looked])
         shown["perceptual"] = jnp.mean(unlike)
         return jnp.mean(jnp.log(distances)) + run.perceptual * jnp.mean(jnp.log(unlike + _LEAST)), shown
@@ -111,7 +112,7 @@ def make_job(run: UpscalerRun, workdir: Path, given: Given | None = None) -> Job
 
 @dataclass(frozen=True)
 class Enlarging:
-    """How well a state enlarges held-out clips: as a picture, and in numbers.
+    """Evaluates how well a state enlarges held-out clips, as a picture and in numbers.
 
     Attributes:
         run: sizes of the upscaler.
@@ -124,7 +125,7 @@ class Enlarging:
 
     @classmethod
     def of(cls, run: UpscalerRun, tokenizer: VideoConfig | None, params: dict, large: np.ndarray) -> Self:
-        """Return clips beside the small ones that the tokenizer of these parameters rebuilds of them."""
+        """Return the evaluation of large clips and their small versions, rebuilt by the tokenizer of `params`."""
         large = large[:, : run.data.frames, : run.data.side, : run.data.side]
         video = jnp.asarray(large, jnp.float32) / 127.5 - 1
         made = jax.jit(small_clips, static_argnums=(0, 3, 4))(tokenizer, params, video, 1.0, 0.0, jax.random.key(0))
@@ -134,7 +135,7 @@ class Enlarging:
         return Upscaler(self.run.model, params).upscale(self.small)
 
     def samples(self, current: TrainState, folder: Path) -> None:
-        """Write a contact sheet of every small clip, what the averaged parameters make of it, and the truth."""
+        """Write a contact sheet of every small clip, its enlargement by the averaged parameters, and the original."""
         blocks = self.small.repeat(2, axis=2).repeat(2, axis=3)
         rows = zip(blocks, self._made(current.ema), self.large, strict=True)
         contact_sheet([clip for row in rows for clip in row], folder / "enlarged.png", scale=1)
@@ -147,7 +148,7 @@ class Enlarging:
 
 
 def _start(run: UpscalerRun) -> dict:
-    """Return the parameters that a run begins with and that are not fresh."""
+    """Return the parameters that a run takes from its start, without the fresh ones."""
     if run.start_from is None:
         return {}
     start = open_upscaler(run.start_from)

@@ -173,7 +173,7 @@ def test_traditional_characters_are_those_of_a_simplified_name(small):
 def test_what_is_no_thesaurus_is_refused_in_a_line(tmp_path, capsys, text):
     path = tmp_path / "words.json"
     path.write_text(text)
-    with pytest.raises(RequestError, match="is no thesaurus"):
+    with pytest.raises(RequestError, match="is not a thesaurus"):
         read_file(path)
     line = [
         "export",

@@ -73,7 +73,7 @@ def test_a_further_kind_of_picture_is_learned_and_the_rest_stays_to_the_bit(tiny
 def test_a_model_that_lacks_nothing_is_not_trained(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "m")
     run = LMRun(model=tiny_model.language_model().config, start_from=tmp_path / "m", freeze_known=True)
-    with pytest.raises(RequestError, match="has all that this model has"):
+    with pytest.raises(RequestError, match="has all parameters of this model"):
         start_of(run, [], tmp_path / "run")
 
 

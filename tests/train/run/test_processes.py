@@ -240,7 +240,7 @@ def wait_for_step(workdir: Path, step: int, processes: Sequence[subprocess.Popen
         ({"processes": 0}, "processes is 0"),
         ({"processes": 2, "process": 2}, "process is 2 of 2"),
         ({"heartbeat_seconds": 0}, "heartbeat_seconds is 0"),
-        ({"coordinator": "10.0.0.1"}, "takes an address and a port"),
+        ({"coordinator": "10.0.0.1"}, "must be an address and port"),
     ],
 )
 def test_impossible_clusters_are_refused(settings, words):

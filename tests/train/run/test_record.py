@@ -130,7 +130,7 @@ def test_a_run_of_another_length_says_that_the_schedule_follows(tmp_path, capsys
     assert "now" not in capsys.readouterr().err
     train(tmp_path, 4)
     said = capsys.readouterr().err
-    assert "the run has 4 steps now, not 2; a learning rate that falls follows the new length" in said
+    assert "the run has 4 steps now, not 2; a decaying learning rate follows the new length" in said
 
 
 def test_a_metric_that_there_is_not_is_named(tmp_path):
@@ -138,9 +138,9 @@ def test_a_metric_that_there_is_not_is_named(tmp_path):
         with pytest.raises(RequestError, match=f"best is '{best}'; the evaluations of this run have loss, psnr, other"):
             train(tmp_path / "none", 4, evaluate=distance(4), evaluate_every=2, best=best)
         assert not (tmp_path / "none").exists()
-    with pytest.raises(RequestError, match="no 'psnr' to be best by; they have loss, other"):
+    with pytest.raises(RequestError, match="best is 'psnr', which is not a metric of evaluations: loss, other"):
         train(tmp_path, 4, evaluate=distance(4), evaluate_every=2, best="psnr")
-    with pytest.raises(RequestError, match="nothing back to evaluate on"):
+    with pytest.raises(RequestError, match="no held-out clips"):
         train(tmp_path, 4, evaluate_every=2)
     with pytest.raises(RequestError, match="no evaluation"):
         train(tmp_path / "other", 2)

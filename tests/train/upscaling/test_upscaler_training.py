@@ -128,8 +128,8 @@ def test_a_share_of_clips_is_rebuilt_and_the_others_are_only_shrunk(tiny_model):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"side": 33}, "side 33 and crop 8 are even"),
-        ({"crop": 18}, "a crop lies in half a side"),
+        ({"side": 33}, "side 33 and crop 8 must be even"),
+        ({"crop": 18}, "crop at most half of side"),
         ({"flips": 1.5}, "flips must lie in 0 to 1"),
         ({"crops": 0}, "crops must be at least 1"),
     ],
