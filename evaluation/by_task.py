@@ -1,7 +1,7 @@
-"""Every task of `reelm evaluate generation`, by its name.
+"""The tasks of `reelm evaluate generation`, by name.
 
-Comes in: the name of a task. Goes out: what scores a model on it: a function of the model that takes `clips`, `seed`
-and `progress`, and whatever else of `num_frames`, `best_of` and `sheets` its parameters name.
+In: the name of a task. Out: the function that scores a model on it. The function takes the model, `clips`, `seed` and
+`progress`; of `num_frames`, `best_of` and `sheets` it gets those that its parameters name.
 """
 
 from collections.abc import Callable
@@ -32,12 +32,12 @@ TASKS: dict[str, Task] = {
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all tasks: those above, then those that models of the zoo bring."""
+    """Return the names of all tasks: those above, then those of the models in the zoo."""
     return (*TASKS, *entries("EVALUATIONS"))
 
 
 def find(name: str) -> Task:
-    """Return the task of a name; RequestError when there is none."""
+    """Return the task with this name; RequestError when there is none."""
     if name not in names():
-        raise RequestError(f"no task is named {name!r}; there are {', '.join(names())}")
+        raise RequestError(f"no task is named {name!r}; choose one of {', '.join(names())}")
     return TASKS[name] if name in TASKS else entries("EVALUATIONS")[name].load()

@@ -1,7 +1,7 @@
-"""The harness of evaluations: clips of groups of prompts are generated in batches, judged, and shown on sheets.
+"""The harness of evaluations: generate clips for groups of prompts in batches, judge them, and draw contact sheets.
 
-In: a model, and for each group its prompts and a judge. Out: the scores of each group, as plain JSON values. Knows
-nothing of what the prompts ask for.
+In: a model, and for each group its prompts and a judge. Out: the scores of each group, as plain JSON values. This
+module does not interpret the prompts.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ class HasVideo(Protocol):
 
 
 class Generator(Protocol):
-    """A model that can be scored: it makes a clip for each prompt of a list, or one of a prompt and what is given."""
+    """A model that can be scored: it makes a clip for each prompt of a list, or one from a prompt and other inputs."""
 
     def generate(self, prompt: Any, /, *, num_frames: Any, seed: Any, best_of: Any) -> Any: ...
 
@@ -35,9 +35,9 @@ class Group(NamedTuple):
 
     Attributes:
         prompts: one for each clip; None for no words.
-        batch: how many are generated together; 1 where anything is given.
-        judge: clips, in the order of the prompts -> their scores.
-        given: what else each clip is generated from, as `Model.generate` takes it; empty for words alone.
+        batch: number of clips generated together; 1 if there is `given`.
+        judge: function from clips, in the order of the prompts, to their scores.
+        given: other inputs of each clip, as arguments of `Model.generate`; empty for only words.
     """
 
     prompts: Sequence[str | None]
@@ -88,9 +88,9 @@ def judged_groups(
 
 
 def batches(rows: Sequence[T], size: int) -> Iterator[tuple[list[T], int]]:
-    """Yield `size` rows at a time, and how many of them count.
+    """Yield `size` rows at a time, and the number of them that count.
 
-    The last batch is filled up with its last row, so that one program serves all.
+    The last batch is padded with its last row, so that only one program is compiled.
     """
     for start in range(0, len(rows), size):
         batch = list(rows[start : start + size])
@@ -98,7 +98,7 @@ def batches(rows: Sequence[T], size: int) -> Iterator[tuple[list[T], int]]:
 
 
 def check_at_least(least: int, **numbers: int) -> None:
-    """RequestError, which gives the name, unless every number is at least `least`."""
+    """Raise a RequestError with the name of the first number that is less than `least`."""
     for name, number in numbers.items():
         if number < least:
             raise RequestError(f"{name} is {number}; it must be at least {least}")

@@ -1,6 +1,6 @@
-"""Score whether clips move as much as a motion score asks.
+"""Score whether the motion of clips follows the requested motion score.
 
-Comes in: prompts, for a model that knows a motion score. Goes out: a group of them, which is judged by ranks.
+In: prompts, for a model with a motion score. Out: a group of them, which is judged by rank correlation.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 def at_levels(prompts: Sequence[str], *, seed: int = 0) -> Group:
-    """Return clips of each prompt at each of `LEVELS`, with the seed `seed` + i for prompt i. Their scores:
+    """Return a group of each prompt at each of `LEVELS`, with the seed `seed` + i for prompt i. Its scores:
 
-    clips: how many
-    spearman: rank correlation, over all clips, of the motion that was asked for and that which is seen
-    spearman_each: mean of that over the prompts, each of its own; what moves much by nature is no error here
+    clips: number of clips
+    spearman: rank correlation, over all clips, of requested and measured motion
+    spearman_each: mean of the rank correlations of each prompt, so that subjects which always move much do not matter
     """
     asked = [(prompt, {"motion": level, "seed": seed + i}) for i, prompt in enumerate(prompts) for level in LEVELS]
 
@@ -37,7 +37,7 @@ def at_levels(prompts: Sequence[str], *, seed: int = 0) -> Group:
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return Spearman's rank correlation; ties have the mean of their ranks, and equal values no correlation."""
+    """Return Spearman's rank correlation; ties get their mean rank, and constant values give 0."""
 
     def ranks(values: Sequence[float]) -> np.ndarray:
         _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)

@@ -1,7 +1,7 @@
-"""Score how a tokenizer rebuilds clips, and draw a contact sheet of them.
+"""Score how well a tokenizer rebuilds clips, and draw a contact sheet of them.
 
-Comes in: a video tokenizer, and the name of a data set or a folder of footage. Goes out: dicts of plain JSON values,
-which `evaluate.table` prints; a contact sheet. Figures that need the weights of LPIPS are there when those are.
+In: a video tokenizer, and the name of a data set or a folder of footage. Out: dicts of plain JSON values, which
+`evaluate.table` prints; a contact sheet. Figures that need LPIPS are present if its weights are available.
 """
 
 import time
@@ -34,14 +34,14 @@ _SHEET_CLIPS, _SHEET_COLUMNS = 6, 5
 
 @dataclass(frozen=True, kw_only=True)
 class Rebuilt:
-    """One clip on its way through a tokenizer.
+    """A clip, its codes and its reconstruction.
 
     Attributes:
         original, rebuilt: uint8 `[T, H, W, 3]`.
         ids: its codes `[t, h, w]`.
-        seconds: its share of the time that encoding and decoding its batch took.
-        scores: psnr, ssim, flicker, and lpips where its weights are there.
-        features: of original and rebuilt frames, float `[T, 512]` each, where the weights of LPIPS are there.
+        seconds: its share of the time to encode and decode its batch.
+        scores: psnr, ssim, flicker, and lpips if its weights are available.
+        features: of original and rebuilt frames, float `[T, 512]` each, if the weights of LPIPS are available.
     """
 
     original: np.ndarray
@@ -87,7 +87,7 @@ def _compared(params: dict | None, original: np.ndarray, rebuilt: np.ndarray):
 
 @jax.jit
 def _look(params: dict, original: jax.Array, rebuilt: jax.Array):
-    """Return LPIPS of each frame, and the mean deepest activations of its net for each original and rebuilt frame."""
+    """Return LPIPS of each frame, and the mean of its deepest activations for each original and rebuilt frame."""
     deepest = [lpips.features(params, video)[-1].mean(axis=(1, 2)) for video in (original, rebuilt)]
     return lpips.distance(params, original, rebuilt), *deepest
 
@@ -95,11 +95,11 @@ def _look(params: dict, original: jax.Array, rebuilt: jax.Array):
 def figures(clips: Sequence[Rebuilt], bits: int) -> dict[str, Any]:
     """Return the scores of clips that were rebuilt from codes of `bits` bits.
 
-    clips, frames: how many clips of how many frames
-    psnr, ssim, lpips, flicker: means over clips, in dB, in [-1, 1], from 0, and as `scores.flicker` says
+    clips, frames: number of clips, and frames of each
+    psnr, ssim, lpips, flicker: means over clips, in dB, in [-1, 1], from 0, and as in `scores.flicker`
     codes_used, bit_balance: distinct codes; see `bit_balance`
-    bits_per_pixel: of the codes, as they are
-    frames_per_second: encoded and decoded, by the median batch, so that compiling does not count where there are three
+    bits_per_pixel: of the codes without compression
+    frames_per_second: speed of encoding and decoding in the median batch, which excludes compiling from 3 batches on
     """
     ids, frames = np.stack([clip.ids for clip in clips]), len(clips[0].original)
     return {
@@ -127,30 +127,30 @@ def of_footage(
 ) -> dict[str, dict[str, Any]]:
     """Return the `figures` of all clips of a folder under "all", then those of each file.
 
-    Names that end in `_h264` are those of libx264 at as many bits as the codes have; see `h264.at_payload`.
+    Names that end in `_h264` are scores of libx264 at as many bits as the codes have; see `h264.at_payload`.
 
-    "all" also has `frechet_vgg16` where the weights of LPIPS are there: the Frechet distance between original and
-    rebuilt frames on the deepest activations of its VGG16. It is neither FID nor FVD and compares with itself alone.
+    "all" also has `frechet_vgg16` if the weights of LPIPS are available: the Frechet distance between original and
+    rebuilt frames on the deepest activations of its VGG16. It is neither FID nor FVD, and can only be compared with
 
-    With the weights of I3D it has `fvd` too, the Frechet distance between original and rebuilt clips on `i3d.features`.
-    It is too large for few clips, as for fewer than the 400 features, and another at another length: it compares with
-    figures of as many clips, which `clips` beside it says, of as many frames.
+    itself. With the weights of I3D there is also `fvd`, the Frechet distance between original and rebuilt clips on
+    `i3d.features`. It is too large for few clips, such as fewer than the 400 features, and depends on their length:
+    only figures for the same number of clips (`clips`) and of frames can be compared.
 
     Args:
-        clips: about how many to take in all, at least one of each file, spread over the whole of it; two for `fvd`.
+        clips: approximate total number, spread evenly, at least one of each file; at least two for `fvd`.
         num_frames: of each clip; at least 9 for `fvd`.
-        side: of the middle square that is measured, after the short side of frames was brought to it.
-        i3d_params: weights that `i3d.load` gave.
+        side: of the square; frames are resized so that the short side has this length, then cropped in the middle.
+        i3d_params: weights from `i3d.load`.
         sheet: a PNG to write: original, rebuilt, and four times their difference.
     """
     check_at_least(1, clips=clips, batch=batch, num_frames=num_frames)
     if i3d_params is not None and num_frames < i3d.LEAST_FRAMES:
-        raise RequestError(f"FVD takes clips of {i3d.LEAST_FRAMES} frames or more, not of {num_frames}")
+        raise RequestError(f"FVD needs clips of {i3d.LEAST_FRAMES} frames or more, not of {num_frames}")
     bits, paths = tokenizer.config.bits, footage.files(folder)
     tokenizer.config.latent_shape(num_frames, side, side)
     params = lpips.load() if lpips.available() else None
     rebuilt: dict[str, list[Rebuilt]] = {}
-    seen: list[np.ndarray] = []  # by I3D: [original or rebuilt, 400] of each clip
+    seen: list[np.ndarray] = []  # features by I3D: [original or rebuilt, 400] of each clip
     for file in footage.square_clips(folder, clips=clips, frames=num_frames, side=side):
         made = rebuild(tokenizer, list(file.clips), batch, params)
         rebuilt[file.name] = [beside_h264(clip, bits, params) for clip in made]
@@ -165,7 +165,7 @@ def of_footage(
         total["frechet_vgg16"] = frechet_distance(*(np.concatenate(part) for part in zip(*features, strict=True)))
     if i3d_params is not None:
         if len(seen) < 2:
-            raise RequestError("FVD takes two clips at the least; ask for more, or give longer films")
+            raise RequestError("FVD needs at least two clips; ask for more, or give longer films")
         total["fvd"] = frechet_distance(*np.stack(seen, axis=1))
     if sheet is not None:
         spread = np.linspace(0, len(everything) - 1, min(_SHEET_CLIPS, len(everything))).round().astype(int)
@@ -195,10 +195,10 @@ def of_data_set(
 ) -> dict[str, Any]:
     """Return the `figures` of the first `clips` clips of a split, with codes counted at active positions, and:
 
-    read, read_interval, read_originals: share of rebuilt clips whose digits, colours and directions the judge reads
-        rightly, its 95% Wilson bounds, and that share of the originals (moving_digits only)
-    active: share of positions that are active: whose pixels are not all black in the original
-    codes_used_elsewhere: distinct codes on all others
+    read, read_interval, read_originals: fraction of rebuilt clips whose digits, colours and directions the judge reads
+        correctly, its 95% Wilson bounds, and that fraction of the originals (moving_digits only)
+    active: fraction of positions that are active: their pixels are not all black in the original
+    codes_used_elsewhere: distinct codes at all other positions
     """
     config = tokenizer.config
     source = open_clips(name, split, num_frames=num_frames, num_clips=clips)
@@ -227,9 +227,9 @@ def of_data_set(
 
 
 def active_positions(video: np.ndarray, time_stride: int, space_stride: int) -> np.ndarray:
-    """Return which codes stand for content: bool [B, t, h, w], False where all pixels of a position are black.
+    """Return which codes represent content: bool [B, t, h, w], False where all pixels of a position are black.
 
-    video: uint8 [B,T,H,W,3] with T = 1 + k strides in time; the first frame is a position in time of its own.
+    video: uint8 [B,T,H,W,3] with T = 1 + k strides in time; the first frame is a separate latent frame.
     """
     batch, frames, height, width, _ = video.shape
     ink = np.any(video, axis=-1)
@@ -240,7 +240,7 @@ def active_positions(video: np.ndarray, time_stride: int, space_stride: int) -> 
 
 
 def bit_balance(ids: np.ndarray, bits: int) -> list[float]:
-    """Return twice the share of the rarer value of each bit of codes [n]: [least, mean] over the bits."""
+    """Return twice the frequency of the rarer value of each bit of codes [n]: [least, mean] over the bits."""
     if len(ids) == 0:
         return [0.0, 0.0]
     ones = np.array([np.mean(ids >> bit & 1) for bit in range(bits)])

@@ -1,7 +1,7 @@
-"""Score how an upscaler enlarges clips whose true size is larger (`reelm evaluate upscaling`).
+"""Score how well an upscaler enlarges clips that were shrunk (`reelm evaluate upscaling`).
 
-Comes in: a model with an upscaler, large clips. Goes out: dicts of plain JSON values. Each clip is shrunk and enlarged
-again, and set beside what it was; bicubic interpolation stands beside that. LPIPS is there when its weights are.
+In: a model with an upscaler, large clips. Out: dicts of plain JSON values. Each clip is shrunk, enlarged again, and
+compared with the original; bicubic interpolation is the baseline. LPIPS is present if its weights are available.
 """
 
 import time
@@ -25,7 +25,7 @@ from reelm.tokenizer.video.tokenizer import as_float
 
 from .groups import check_at_least
 
-_PSNR_CAP = 100.0  # dB, for clips that are met exactly: JSON has no infinity
+_PSNR_CAP = 100.0  # dB, for clips that are restored exactly: JSON has no infinity
 _SHEET_CLIPS, _SHEET_COLUMNS = 8, 4
 
 
@@ -40,7 +40,7 @@ def of_data_set(
 def of_footage(
     model: Model, folder: Path, *, side: int = 256, clips: int = 60, num_frames: int | None = None, **asked: Any
 ) -> dict[str, Any]:
-    """Return the `figures` of about so many clips of a folder of videos: their middle square, of `side` pixels."""
+    """Return the `figures` of about `clips` clips of a folder of videos: their middle square, of `side` pixels."""
     files = footage.square_clips(folder, clips=clips, frames=num_frames or 17, side=side)
     return figures(model, (clip for file in files for clip in file.clips), count=clips, **asked)
 
@@ -54,11 +54,11 @@ def figures(
     sheet: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Return what becomes of clips uint8 `[T, H, W, 3]` that are shrunk `scale` times and enlarged again.
+    """Return the scores of clips uint8 `[T, H, W, 3]` that are shrunk `scale` times and enlarged again.
 
-    shrunk: of the clips alone
-    rebuilt: of clips that the model's tokenizer rebuilt in between, as they come out of a generation; where the small
-        clips have the size that the model draws, or it draws any
+    shrunk: of clips that are only shrunk rebuilt: of clips that the model's tokenizer also rebuilt after that, as in a
+    generation; only if the small clips have
+        the size that the model generates, or it generates any size
 
     Each holds means over clips: psnr, ssim, flicker and lpips, the same as `..._bicubic`, and `lpips_share`, the mean
     of LPIPS as a share of that of bicubic interpolation. `seconds_per_frame` is that of the upscaler, by the median
@@ -113,7 +113,7 @@ def _compared(params: dict | None, truth: np.ndarray, made: np.ndarray) -> dict[
 
 @jax.jit
 def _distance(params: dict, truth: jax.Array, made: jax.Array) -> jax.Array:
-    # Frame by frame: a clip of large frames has many activations.
+    # Frame by frame, because a clip of large frames has many activations.
     return jax.lax.map(lambda pair: lpips.distance(params, pair[0][None], pair[1][None])[0], (truth, made))
 
 

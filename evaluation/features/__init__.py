@@ -1,1 +1,1 @@
-"""Nets whose features scores compare, and spectrograms."""
+"""Nets whose features are compared in scores, and spectrograms."""

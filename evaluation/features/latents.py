@@ -1,7 +1,8 @@
-"""What clips look like and how they move, in the latents of a video tokenizer: features that need no download.
+"""Features of the look and motion of clips, from the latents of a video tokenizer; they need no download.
 
-In: clips. Out: for each clip mean and spread of its latents over all places and times, and how much they change from
-one latent frame to the next. The tokenizer is that of `natural`, whatever model is measured, so figures compare.
+In: clips. Out: for each clip the mean and spread of its latents over all positions and times, and their mean change
+from one latent frame to the next. The tokenizer is always that of `natural`, so that figures of all models can be
+compared.
 """
 
 from functools import cache
@@ -18,7 +19,7 @@ NAME = "natural_latents"
 
 
 def features(clips: np.ndarray) -> np.ndarray:
-    """Return float32 `[B, 3 K]` of clips uint8 `[B, T, H, W, 3]`, whose edges are repeated up to a valid shape."""
+    """Return features float32 `[B, 3 K]` of clips uint8 `[B, T, H, W, 3]`, which are padded to a valid shape."""
     tokenizer = _tokenizer()
     strides = (tokenizer.config.time_stride, tokenizer.config.space_stride, tokenizer.config.space_stride)
     sizes = (clips.shape[1] - 1, *clips.shape[2:4])

@@ -1,8 +1,8 @@
-"""LPIPS: how different two pictures look, by the features of a VGG16 (arXiv 1801.03924, version 0.1 of its weights).
+"""LPIPS: the perceptual distance of two pictures by features of VGG16 (arXiv 1801.03924, version 0.1 of its weights).
 
 In: pictures `float [N, H, W, 3]` in [-1, 1]. Out: one distance a picture, 0 for equal ones. The weights are not part of
-this package: `load` finds them in the cache folder, where the user puts the file that `FETCH` brings, and says so when
-they are absent. Pure functions over a nested dict.
+this package: the user runs `FETCH` and puts the file into the cache folder, where `load` finds it. If it is missing,
+the error says how to get it. Pure functions over a nested dict.
 """
 
 import io
@@ -30,7 +30,7 @@ _FILE = "lpips_vgg16.safetensors"
 WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Output channels of each convolution of each of VGG16's five blocks."""
 
-# What the features expect: red, green and blue of ImageNet, for pictures in [-1, 1].
+# Mean and deviation of ImageNet's red, green and blue, for pictures in [-1, 1].
 _SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
 _SCALE = np.array([0.458, 0.448, 0.450], np.float32)
 
@@ -69,7 +69,7 @@ def features(params: dict, pictures: ArrayLike) -> list[jax.Array]:
 
 def _unit(x: jax.Array) -> jax.Array:
     x = x.astype(jnp.float32)
-    # The square root's gradient has no value at 0, where features of black pictures may lie.
+    # The gradient of the square root is not defined at 0, which features of black pictures can be.
     squares = jnp.sum(jnp.square(x), axis=-1, keepdims=True)
     return x * jnp.where(squares > 0, 1 / (jnp.sqrt(jnp.where(squares > 0, squares, 1.0)) + 1e-10), 0.0)
 
@@ -78,7 +78,7 @@ def load(folder: Path | None = None) -> dict:
     """Read the weights in `folder` (None: `$REELM_HOME`). The first call converts the archive to safetensors.
 
     Raises:
-        RequestError: neither file is there, and how to get it; or the archive is not the one that was checked.
+        RequestError: neither file exists, and the message says how to get it; or the archive has another digest.
     """
     folder = folder or home()
     stored, archive = folder / _FILE, folder / ARCHIVE
@@ -97,13 +97,13 @@ def how_to_fetch(folder: Path | None = None) -> str:
 
 
 def available(folder: Path | None = None) -> bool:
-    """Return whether the weights are there for `load`."""
+    """Return whether `load` can find the weights."""
     folder = folder or home()
     return (folder / _FILE).is_file() or (folder / ARCHIVE).is_file()
 
 
 def _read_archive(path: Path) -> dict:
-    # The digest says that these are the very bytes that were checked; the unpickler would make arrays alone anyhow.
+    # The digest proves that these are the known bytes. In addition, the unpickler makes only arrays.
     check_published(path)
     with tarfile.open(path) as archive:
         member = archive.extractfile(MEMBER)
@@ -112,7 +112,7 @@ def _read_archive(path: Path) -> dict:
 
 
 class _Arrays(pickle.Unpickler):
-    """Makes numpy arrays in plain containers, and nothing else."""
+    """Makes only numpy arrays in plain containers."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in {
@@ -122,7 +122,7 @@ class _Arrays(pickle.Unpickler):
             return np.empty(0).__reduce__()[0]
         if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
             return getattr(np, name)
-        raise RequestError(f"a pickle of weights asks for {module}.{name}, which is no array; it was not run")
+        raise RequestError(f"a pickle of weights asks for {module}.{name}, which is not an array; it was not run")
 
 
 def unpickle_arrays(data: bytes) -> Any:

@@ -1,8 +1,8 @@
-"""Mel spectrograms: what training compares, scores measure and the judge of spoken digits sees.
+"""Mel spectrograms for losses, scores and the judge of spoken digits.
 
-In: samples. Out: magnitudes in bands that are spaced as the ear hears pitch. The filters are triangles of height 1 on
-the HTK scale, 2595 log10(1 + f / 700), windows are Hann's, as in torchaudio's `MelSpectrogram` with power 1 and without
-centring. Knows nothing of models.
+In: samples. Out: magnitudes in bands that are spaced as the ear hears pitch. As in torchaudio's `MelSpectrogram` with
+power 1 and without centring, filters are triangles of height 1 on the HTK scale, 2595 log10(1 + f / 700), and windows
+are Hann windows. This module knows nothing of models.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ def mel_filters(sample_rate: int, window: int, bands: int) -> np.ndarray:
 
 
 def spectra(sound: jax.Array, window: int) -> jax.Array:
-    """Complex spectra `[..., N, window / 2 + 1]` of `float [..., S]`, a quarter of a window apart, within the sound."""
+    """Return complex spectra `[..., N, window / 2 + 1]` of `float [..., S]`, a quarter window apart, not padded."""
     hop = window // 4
     quarters = sound[..., : sound.shape[-1] // hop * hop].reshape(*sound.shape[:-1], -1, hop)
     count = quarters.shape[-2] - 3
@@ -33,8 +33,8 @@ def spectra(sound: jax.Array, window: int) -> jax.Array:
 
 
 def mel_spectrogram(sound: jax.Array, sample_rate: int, window: int, bands: int) -> jax.Array:
-    """Magnitudes `[..., N, bands]` of `float [..., S]`."""
+    """Return the magnitudes `[..., N, bands]` of `float [..., S]`."""
     spectrum = spectra(sound, window)
-    # Under the root something, or the gradient of silence is not finite.
+    # Without the added constant, the gradient of the root is not finite for silence.
     magnitude = jnp.sqrt(jnp.square(spectrum.real) + jnp.square(spectrum.imag) + 1e-12)
     return magnitude @ mel_filters(sample_rate, window, bands)

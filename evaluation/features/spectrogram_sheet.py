@@ -1,6 +1,6 @@
 """Draw sounds as log-mel spectrograms, one row for each pair of sounds.
 
-In: pairs of sounds. Out: a PNG. Knows nothing of models.
+In: pairs of sounds. Out: a PNG. This module knows nothing of models.
 """
 
 from collections.abc import Sequence

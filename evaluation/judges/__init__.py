@@ -1,1 +1,1 @@
-"""Classifiers and measures that say what a clip shows."""
+"""Classifiers and measures of the content of clips."""

@@ -1,8 +1,9 @@
-"""When a clip shows its movers bounce, read from pixels alone.
+"""Find the frames in which the movers of a clip bounce, from only the pixels.
 
-Comes in: the `Reading`s of a judge, so centres of ink. Goes out: frames, as `moving_digits_sound.bounces` counts them:
-the first that shows a mover at the edge it runs into, or turned back from it. A turn away from the edges is none. What
-the clip ends too early to show is given apart: nobody can say whether it is one. Knows nothing of sound or scenes.
+In: the `Reading`s of a judge, with centres of ink. Out: frames, as `moving_digits_sound.bounces` counts them: the first
+frame that shows a mover at the edge it runs into, or turned back from it. A turn away from the edges is not a bounce.
+Turns that the end of the clip cuts off are returned separately, since they cannot be told. This module knows nothing of
+sound or scenes.
 """
 
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ from reelm.data.moving_digits.scenes import DIGIT_SIZE, SIZE
 
 from .digits import Reading
 
-_EDGES = (DIGIT_SIZE / 2 - 0.5, SIZE - DIGIT_SIZE / 2 - 0.5)  # where the centre of a digit at an edge is
-_NEAR = 5.0  # pixels that the centre of its ink may be off that; MNIST centres it to within two
-_BACK = 1.5  # pixels that a mover has to come back before it is said to have turned
-_FITTED = 4  # frames before and after a turn that say when it was
-_LATE = 3  # frames at the end of a clip in which a bounce may begin that is not seen to its end
+_EDGES = (DIGIT_SIZE / 2 - 0.5, SIZE - DIGIT_SIZE / 2 - 0.5)  # centre of a digit that touches an edge
+_NEAR = 5.0  # largest distance in pixels of its ink's centre from that; MNIST centres ink to within two
+_BACK = 1.5  # pixels that a mover must come back before it counts as turned
+_FITTED = 4  # frames before and after a turn that are used to find its time
+_LATE = 3  # frames at the end of a clip in which a bounce may begin without being complete
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +42,14 @@ def shown_bounces(movers: Sequence[Reading]) -> Bounces:
 
 
 def _turns(centres: np.ndarray) -> tuple[list[int], list[int]]:
-    """Frames of the bounces of one mover, and those in which one may have begun that is not seen to its end."""
+    """Return the frames of one mover's bounces, and the last frames in which an incomplete one may have begun."""
     seen = np.flatnonzero(~np.isnan(centres[:, 0]))
     if len(seen) < 3:
         return [], []
     axis = int(np.argmax(np.ptp(centres[seen], axis=0)))
-    # Where ink is missing for a moment the mover is taken to go straight on.
+    # If ink is missing for a moment, the mover is assumed to go straight on.
     way = np.interp(np.arange(len(centres)), seen, centres[seen, axis])
-    turns, sign, last = [], 0, 0  # last: the frame farthest on since the last turn
+    turns, sign, last = [], 0, 0  # last: the frame of the farthest position since the last turn
     for frame in range(1, len(way)):
         if sign == 0:
             moved = way[frame] - way[0]
@@ -70,9 +71,9 @@ def _at_edge(place: float, sign: int) -> bool:
 
 
 def _when(way: np.ndarray, turn: int) -> int:
-    """Return the frame of the bounce around frame `turn`, from the straight lines that lead to it and away from it.
+    """Return the frame of the bounce around frame `turn`, from straight lines fitted before and after it.
 
-    Movers meet an edge in a frame or half-way between two, and the later one counts.
+    Movers meet an edge in a frame or half-way between two frames; then the later one counts.
     """
     before = np.arange(max(0, turn - _FITTED), turn)
     after = np.arange(turn + 1, min(len(way), turn + 1 + _FITTED))

@@ -1,7 +1,7 @@
-"""Judge clips that a model generates from the captions of any data set by its real clips: how alike, and how varied.
+"""Compare clips that a model generates from the captions of a data set with its real clips: distance and diversity.
 
-In: a model, and any source of clips with captions. Out: dicts of plain JSON values. Each distance is named after the
-features that it compares, since Frechet distances over other features are other figures.
+In: a model, and any source of clips with captions. Out: dicts of plain JSON values. Each distance is named after its
+features, since Frechet distances over different features cannot be compared.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,12 +41,12 @@ def of_captions(
 ) -> dict[str, dict[str, Any]]:
     """Return scores of clips generated from the captions of real clips, under "generated"; see `judged`.
 
-    Under "rebuilt" are those of the real clips through the tokenizer alone, which is the best that a language model can
-    reach. Clips have the most common shape of the source and its frame rate. Batch i is generated with `seed` + i.
+    "rebuilt" has the scores of real clips rebuilt by the tokenizer, which is the best that a language model can reach.
+    Clips have the most common shape of the source and its frame rate. Batch i is generated with `seed` + i.
 
     Args:
-        source: the real clips, by `catalog.open_clips` or as `ArrayClips`.
-        i3d_params: weights that `i3d.load` gave, for FVD.
+        source: the real clips, from `catalog.open_clips` or as `ArrayClips`.
+        i3d_params: weights from `i3d.load`, for FVD.
         sheets: folder for a contact sheet of the first generated clips.
         progress: called with clips done and in all.
     """
@@ -54,7 +54,7 @@ def of_captions(
     first = sum(before.clips for before in source.shapes[: source.shapes.index(run)])
     count = min(clips, run.clips)
     if count < 2:
-        raise RequestError(f"sets of two clips or more are compared, not of {count}")
+        raise RequestError(f"at least two clips are needed to compare sets, not {count}")
     model.video_tokenizer.config.latent_shape(run.frames, run.height, run.width)
     there = [source[index] for index in range(first, first + count)]
     lm, real = model.language_model(), [clip["video"] for clip in there]
@@ -78,10 +78,10 @@ def of_captions(
 
 
 def features_at_hand(i3d_params: dict | None = None, *, num_frames: int) -> dict[str, Features]:
-    """Return what clips can be compared by, each under its name.
+    """Return the available features of clips, by name.
 
-    natural_latents: always there, see `features.latents`. efficientnet_lite0: means over the frames of a clip, where
-    its weights are in `$REELM_HOME`. i3d: for clips of 9 frames or more, with its weights; the distance is FVD.
+    natural_latents: always available, see `features.latents`. efficientnet_lite0: means over the frames of a clip, if
+    its weights are in `$REELM_HOME`. i3d: for clips of 9 frames or more, if its weights are given; the distance is FVD.
     """
     found: dict[str, Features] = {latents.NAME: latents.features}
     if efficientnet.available():
@@ -97,10 +97,10 @@ def _of_frames(params: dict, clips: np.ndarray) -> np.ndarray:
 
 
 def judged(made: Sequence[np.ndarray], real: Sequence[np.ndarray], by: Mapping[str, Features]) -> dict[str, Any]:
-    """Return for each kind of features NAME, of as many clips as `clips` says:
+    """Return the number of clips as `clips`, and for each kind of features NAME:
 
-    frechet_NAME: Frechet distance between both sets; too large where clips are fewer than features
-    diversity_NAME: mean distance between two of the clips, as a share of that between two real ones
+    frechet_NAME: Frechet distance between both sets; too large if there are fewer clips than features
+    diversity_NAME: mean distance between two of the clips, divided by that between two real ones
     """
     result: dict[str, Any] = {"clips": len(made)}
     for name, features in by.items():
@@ -115,11 +115,11 @@ def _in_batches(features: Features, clips: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def diversity(features: np.ndarray) -> float:
-    """Return the mean distance between two of a set of features [N, D], over all pairs; 0 for a set of equal ones."""
+    """Return the mean distance over all pairs of a set of features [N, D]; 0 if all are equal."""
     if features.ndim != 2 or len(features) < 2:
-        raise ValueError(f"at least two features differ from one another, got {features.shape}")
+        raise ValueError(f"diversity needs at least two features, got {features.shape}")
     features = features.astype(np.float64)
-    features = features - features.mean(axis=0)  # distances stay, and rounding gets smaller
+    features = features - features.mean(axis=0)  # does not change distances, and reduces rounding
     squares = np.sum(np.square(features), axis=1)
     distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * features @ features.T, 0))
     np.fill_diagonal(distances, 0)

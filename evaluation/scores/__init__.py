@@ -1,1 +1,1 @@
-"""Scores of pictures and sound, and the codecs of today that they are compared with."""
+"""Scores of pictures and sound, and common codecs as baselines."""

@@ -4,15 +4,15 @@ import numpy as np
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Frechet distance between the Gaussians of two sets of features [N,D] and [M,D] (arXiv 1706.08500, equation 6).
+    """Return the Frechet distance of Gaussians of two sets of features [N,D] and [M,D] (arXiv 1706.08500, equation 6).
 
-    With fewer samples than features the covariances are singular; the distance is defined all the same, and too large.
+    With fewer samples than features the covariances are singular; the distance is still defined, but too large.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     if a.ndim != 2 or a.shape[1:] != b.shape[1:] or min(len(a), len(b)) < 2:
-        raise ValueError(f"two sets of at least two features of one size are compared, got {a.shape} and {b.shape}")
+        raise ValueError(f"the sets need at least two features each of one size, got {a.shape} and {b.shape}")
     covariances = [np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b)]
-    # The trace of the root of the product is that of a symmetric matrix, which has real roots by construction.
+    # The trace of the root of the product equals that of a symmetric matrix, whose root is real.
     values, vectors = np.linalg.eigh(covariances[0])
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     cross = np.linalg.eigvalsh(root @ covariances[1] @ root)

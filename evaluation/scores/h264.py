@@ -1,7 +1,7 @@
 """Compress clips with H.264 to a given size, as the baseline for a tokenizer.
 
-In: clips, and bits. Out: the clips rebuilt. libx264 at its preset "slow", at the best quality whose slices fit; headers
-and container are not counted, since codes have none.
+In: clips, and bits. Out: the rebuilt clips. It uses libx264 with the preset "slow" at the best quality whose slices
+fit. Headers and container are not counted, since codes have none.
 """
 
 import re
@@ -11,19 +11,19 @@ from typing import Any, cast
 import av
 import numpy as np
 
-_WORST = 51  # of the scale of qualities
+_WORST = 51  # the worst quality of the scale
 _START = re.compile(rb"\x00\x00\x01")
-_LEAST_TREE = 64  # pixels a side
+_LEAST_TREE = 64  # least side in pixels for macroblock trees
 _SLICES = (1, 5)  # types of the units that hold pictures (ITU-T H.264, table 7-1)
 
 
 def at_payload(video: np.ndarray, bits: int, fps: int = 24) -> np.ndarray:
-    """Return a clip uint8 `[T, H, W, 3]` of even sides, rebuilt from at most `bits` bits of slices.
+    """Compress and rebuild a clip uint8 `[T, H, W, 3]` of even sides, with at most `bits` bits of slices.
 
-    A clip that fits at no quality has the worst one.
+    If no quality fits, the worst one is used.
     """
     low, high = 0, _WORST
-    while low < high:  # sizes fall as the number rises
+    while low < high:  # bisection, since larger numbers give smaller sizes
         middle = (low + high) // 2
         if payload(encode(video, middle, fps)) > bits:
             low = middle + 1
@@ -36,7 +36,7 @@ def encode(video: np.ndarray, crf: int, fps: int) -> list[bytes]:
     """Return the packets of a clip at a quality from 0 (lossless) to 51."""
     context = cast(Any, av.CodecContext.create("libx264", "w"))
     context.height, context.width, context.pix_fmt, context.framerate = *video.shape[1:3], "yuv420p", fps
-    # x264's SIMD code for macroblock trees reads past the rows of small pictures, which then differ from run to run.
+    # x264's SIMD code for macroblock trees reads past the rows of small pictures, so results would differ between runs.
     tree = min(video.shape[1:3]) >= _LEAST_TREE
     context.options = {"preset": "slow", "crf": str(crf), "mbtree": str(int(tree))}
     frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in video]

@@ -1,6 +1,6 @@
-"""How likely a language model finds clips that it did not learn from.
+"""Score the likelihood of held-out clips under a language model.
 
-In: a model, and any source of clips. Out: a dict of plain JSON values. Nothing is drawn, so two runs agree.
+In: a model, and any source of clips. Out: a dict of plain JSON values. Nothing is random, so two runs agree.
 """
 
 import math
@@ -19,34 +19,34 @@ from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 from reelm.tokenizer.codes import to_device
 
-_MOVED = 8  # of 255: noise of a camera or a codec moves nothing
+_MOVED = 8  # of 255; smaller changes are noise of a camera or a codec, not motion
 
 
 def likelihood(
     model: Model, source: ClipSource, *, clips: int = 200, batch: int = 8, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Return how many nats the codes of the first clips cost, given their first caption and given nothing:
+    """Return the nats of the codes of the first clips, with and without their first caption:
 
-        clips, frames: how many were read, and the most frames of each
+        clips, frames: number of clips, and the most frames of each
         nats_per_code: mean over all codes of the pictures, given the caption
-        nats_per_code_error: standard error of that, from clip to clip
-        nats_first_frame, nats_later: the same of the first latent frame, and of all later ones
-        still: share of the codes of later latent frames at places where nothing has moved since the frame before
-        still_nats: what these cost, as a share of the nats of all later latent frames
+        nats_per_code_error: standard error of that over clips
+        nats_first_frame, nats_later: the same for the first latent frame, and for all later ones
+        still: fraction of the codes of later latent frames at positions without motion since the frame before
+        still_nats: the nats of these, as a fraction of the nats of all later latent frames
         nats_without_words: mean over all codes without the caption
         bits_per_pixel: bits that all codes of a clip cost, given the caption, over its frames times height times width
 
-    What is of later latent frames is left out where there are none. Longer clips are cut to what the model reads, and
-    captions that are too long to their beginning. Keys of a world and sound are not told. Nats compare between models
-    of one tokenizer alone, since codes of another hold other pictures.
+    Figures of later latent frames are left out if there are none. Clips and captions that are too long for the model
+    are cut off at their end. Keys of a world and sound are not given. Only nats of models with the same tokenizer can
+    be compared.
 
     Args:
-        source: the clips, by `catalog.open_clips` or as `ArrayClips`.
+        source: the clips, from `catalog.open_clips` or as `ArrayClips`.
         batch: clips in one forward pass.
         progress: called with clips done and in all.
 
     Raises:
-        RequestError: the model has no language model, or its tokenizer takes no clips of such a shape.
+        RequestError: the model has no language model, or the shape of the clips does not fit its tokenizer.
     """
     lm, count = model.language_model(), min(clips, len(source))
     if count < 1:
@@ -56,7 +56,7 @@ def likelihood(
     frames = 0
     for group in _alike(source, count, batch):
         video = np.stack([clip["video"] for clip in group])
-        # What the tokenizer takes, and no more than the model reads.
+        # Cut to a length that the tokenizer takes and the model reads.
         length = min(1 + (video.shape[1] - 1) // stride * stride, 1 + (lm.config.frames - 1) * stride)
         frames = max(frames, length)
         ids = model.video_tokenizer.encode(_filled(video[:, :length], batch))
@@ -81,7 +81,7 @@ def likelihood(
 
 
 def _of_later_frames(nats: Sequence[np.ndarray], still: Sequence[np.ndarray]) -> dict[str, float]:
-    """Return the figures of all latent frames but the first, from nats `[t, h, w]` and what stands still of clips."""
+    """Return the figures of all latent frames but the first, from nats `[t, h, w]` and still positions of clips."""
     later = np.concatenate([each[1:].ravel() for each in nats])
     stands = np.concatenate([each.ravel() for each in still])
     if not later.size:
@@ -91,7 +91,7 @@ def _of_later_frames(nats: Sequence[np.ndarray], still: Sequence[np.ndarray]) ->
 
 
 def _alike(source: ClipSource, count: int, batch: int) -> Iterator[list[CaptionedClip]]:
-    """Yield the first clips in their order, up to `batch` of one shape and rate at a time."""
+    """Yield the first clips in order, up to `batch` of one shape and rate at a time."""
     group: list[CaptionedClip] = []
     for clip in (source[index] for index in range(count)):
         new = bool(group) and (clip["video"].shape, clip["fps"]) != (group[0]["video"].shape, group[0]["fps"])
@@ -104,12 +104,12 @@ def _alike(source: ClipSource, count: int, batch: int) -> Iterator[list[Captione
 
 
 def _filled(rows: np.ndarray, batch: int) -> np.ndarray:
-    """Return the rows, the last one repeated, so that every group is one shape to the compiler."""
+    """Repeat the last row up to `batch` rows, so that all groups have one shape for the compiler."""
     return np.concatenate([rows, np.repeat(rows[-1:], batch - len(rows), axis=0)])
 
 
 def _nats(model: Model, ids: np.ndarray, captions: Sequence[str], fps: float) -> np.ndarray:
-    """Return the nats of each code `[B, t, h, w]` under captions, of which the last may stand for more."""
+    """Return the nats of each code `[B, t, h, w]` given captions; the last caption is also used for missing ones."""
     lm = model.language_model()
     rows, latent_frames = len(ids), ids.shape[1]
     words = [*captions, *[captions[-1]] * (rows - len(captions))]

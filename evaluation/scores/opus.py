@@ -1,8 +1,8 @@
 """Compress sound with Opus, as the baseline for an audio tokenizer.
 
-In: sound float `[S, 1]` and a bit rate. Out: the sound rebuilt, and the bits a second that its packets took; headers
-and container are not counted, since codes have none. libopus chooses its mode by the rate: at 6 kbit/s it codes
-frequencies up to 4 kHz.
+In: sound float `[S, 1]` and a bit rate. Out: the rebuilt sound, and the bits a second of its packets; headers and
+container are not counted, since codes have none. libopus chooses its mode by the rate: at 6 kbit/s it codes frequencies
+up to 4 kHz.
 """
 
 from typing import Any, cast
@@ -40,7 +40,7 @@ def at_rate(sound: np.ndarray, sample_rate: int, bits: int) -> tuple[np.ndarray,
         for frame in decoder.decode(None if data is None else av.Packet(data))
         for made in resampler.resample(frame)
     ]
-    # What the decoder gives before the sound begins, in samples of 48 kHz (RFC 7845, section 5.1).
+    # Samples at 48 kHz that the decoder gives before the sound begins (pre-skip; RFC 7845, section 5.1).
     early = int.from_bytes(encoder.extradata[10:12], "little") * sample_rate // _RATE
     rebuilt = np.concatenate(pieces)[early : early + len(sound)]
     taken = 8 * sum(map(len, packets)) / (len(packets) * size / sample_rate)

@@ -1,6 +1,6 @@
-"""Figures of merit: how near rebuilt videos are to their originals, and how sure a share of successes is.
+"""Scores of rebuilt videos against their originals: PSNR, SSIM, flicker, overlap of silhouettes.
 
-Comes in: arrays and counts. Goes out: plain floats. Knows nothing of models, files or JAX.
+In: arrays. Out: plain floats. This module knows nothing of models, files or JAX.
 """
 
 import math
@@ -15,21 +15,21 @@ _SSIM_RADIUS = 5  # the paper's window of 11
 
 
 def psnr(original: np.ndarray, rebuilt: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape, over all values; inf when they are equal."""
+    """Return the PSNR in dB of two uint8 arrays of one shape, over all values; inf when they are equal."""
     _check_pair(original, rebuilt)
     return _decibels(float(np.mean(np.square(original.astype(np.float64) - rebuilt))))
 
 
 def ssim(original: np.ndarray, rebuilt: np.ndarray) -> float:
-    """Structural similarity in [-1, 1] of two uint8 videos [..., H, W, C], the mean over frames and channels.
+    """Return the structural similarity in [-1, 1] of two uint8 videos [..., H, W, C], over frames and channels.
 
-    Gaussian window of sigma 1.5 and side 11, where it lies wholly inside the frame (Wang et al. 2004, equation 13;
+    The Gaussian window has sigma 1.5 and side 11, and stays inside the frame (Wang et al. 2004, equation 13;
     scikit-image's `gaussian_weights=True, use_sample_covariance=False`). The window of a frame with a side under 11
     shrinks to that side.
     """
     _check_pair(original, rebuilt)
     if original.ndim < 3:
-        raise ValueError(f"SSIM wants [..., H, W, C], got shape {original.shape}")
+        raise ValueError(f"SSIM needs [..., H, W, C], got shape {original.shape}")
     height, width = original.shape[-3:-1]
     radius = min(_SSIM_RADIUS, (min(height, width) - 1) // 2)
     frames = zip(original.reshape(-1, *original.shape[-3:]), rebuilt.reshape(-1, *original.shape[-3:]), strict=True)
@@ -37,19 +37,19 @@ def ssim(original: np.ndarray, rebuilt: np.ndarray) -> float:
 
 
 def is_black(video: np.ndarray) -> bool:
-    """Return whether a video uint8 `[T, H, W, 3]` shows nothing: the mean of its values stays under 0.3 of 255."""
+    """Return whether a video uint8 `[T, H, W, 3]` is black: the mean of its values is below 0.3 of 255."""
     return float(video.mean()) < _BLACK
 
 
 class Likeness:
-    """`psnr` and `ssim` of two videos that come frame by frame, as of the whole."""
+    """Computes `psnr` and `ssim` of two videos frame by frame, with the same result as for the whole."""
 
     def __init__(self) -> None:
         self._errors, self._values = 0.0, 0
         self._ssims: list[float] = []
 
     def add(self, original: np.ndarray, rebuilt: np.ndarray) -> None:
-        """Takes the next frame of each, uint8 [H, W, C]."""
+        """Add the next frame of each, uint8 [H, W, C]."""
         _check_pair(original, rebuilt)
         self._errors += float(np.sum(np.square(original.astype(np.float64) - rebuilt)))
         self._values += original.size
@@ -65,9 +65,9 @@ class Likeness:
 
 
 def flicker(original: np.ndarray, rebuilt: np.ndarray) -> float:
-    """Mean squared change of the residual from frame to frame, of uint8 videos [T,H,W,C], in squared steps of 1/255.
+    """Return the mean squared change of the residual between frames of uint8 videos [T,H,W,C], in steps of 1/255.
 
-    An error that stands still costs nothing, one that comes and goes does, however small PSNR finds it; 0 for a frame.
+    A constant error costs nothing; one that comes and goes does, even if PSNR hardly shows it. A single frame gives 0.
     """
     _check_pair(original, rebuilt)
     residual = rebuilt.astype(np.float64) - original
@@ -80,13 +80,13 @@ def _decibels(error: float) -> float:
 
 def _check_pair(original: np.ndarray, rebuilt: np.ndarray) -> None:
     if original.shape != rebuilt.shape or original.size == 0:
-        raise ValueError(f"two arrays of one shape are compared, got {original.shape} and {rebuilt.shape}")
+        raise ValueError(f"two arrays must have one shape, got {original.shape} and {rebuilt.shape}")
     if original.dtype != np.uint8 or rebuilt.dtype != np.uint8:
-        raise ValueError(f"uint8 arrays are compared, got {original.dtype} and {rebuilt.dtype}")
+        raise ValueError(f"two arrays must be uint8, got {original.dtype} and {rebuilt.dtype}")
 
 
 def _ssim_frame(x: np.ndarray, y: np.ndarray, radius: int) -> float:
-    """SSIM of two frames [H,W,C] in 0..255."""
+    """Return the SSIM of two frames [H,W,C] in 0..255."""
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     mean_x, mean_y = _window_mean(x, radius), _window_mean(y, radius)
     variance_x = _window_mean(x * x, radius) - mean_x**2
@@ -97,7 +97,7 @@ def _ssim_frame(x: np.ndarray, y: np.ndarray, radius: int) -> float:
 
 
 def _window_mean(x: np.ndarray, radius: int) -> np.ndarray:
-    """Gaussian-weighted means of [H,W,C] over each window of side 2*radius+1 that lies inside: [H-2r, W-2r, C]."""
+    """Return the Gaussian-weighted means of [H,W,C] over each inner window of side 2*radius+1: [H-2r, W-2r, C]."""
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SSIM_SIGMA) ** 2)
     weights /= weights.sum()
     rows = x.shape[0] - 2 * radius

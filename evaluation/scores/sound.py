@@ -1,13 +1,13 @@
-"""Figures of merit of sound: how near a rebuilt sound is to its original, when ticks sound, whether silence is silent.
+"""Scores of rebuilt sound against its original, and of its level.
 
-In: samples `float [S, C]`. Out: plain floats, seconds and truths. Knows nothing of models or files.
+In: samples `float [S, C]`. Out: plain floats and bools. This module knows nothing of models or files.
 """
 
 import numpy as np
 
 from reelm.evaluation.features.mel import mel_filters
 
-SILENT_DB = -60.0  # level of the loudest tenth of a second under which nothing is heard
+SILENT_DB = -60.0  # level of the loudest tenth of a second, below which a sound counts as silent
 
 _MEL_WINDOW, _MEL_BANDS, _MEL_FLOOR = 1024, 80, 1e-5
 _STFT_WINDOWS = (2048, 512, 128)
@@ -16,10 +16,10 @@ _SI_SDR_CAP = 100.0  # dB: silence rebuilt as silence would make a mean infinite
 
 
 def si_sdr(original: np.ndarray, rebuilt: np.ndarray) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al. 2019, equation 5), each channel's mean removed.
+    """Return the scale-invariant signal-to-distortion ratio in dB (Le Roux et al. 2019, equation 5).
 
-    inf for a rebuilt sound that is the original but for its loudness, -inf for one that has nothing of it; NaN where
-    the original is silent.
+    Each channel's mean is removed. It is inf if the sounds differ only in loudness, -inf if they have nothing in
+    common, and NaN if the original is silent.
     """
     _check_pair(original, rebuilt)
     x = original.astype(np.float64) - original.mean(axis=0, dtype=np.float64)
@@ -35,17 +35,17 @@ def si_sdr(original: np.ndarray, rebuilt: np.ndarray) -> float:
 
 
 def mel_distance(original: np.ndarray, rebuilt: np.ndarray, sample_rate: int) -> float:
-    """Mean absolute difference of log10-mel magnitudes: 80 bands, windows of 1,024 samples a quarter apart.
+    """Return the mean absolute difference of log10-mel magnitudes: 80 bands, windows of 1,024 samples a quarter apart.
 
-    Magnitudes below 1e-5 count as 1e-5, so that silence against silence is no difference. A sound shorter than a window
-    ends in silence.
+    Magnitudes below 1e-5 count as 1e-5, so that two silent sounds do not differ. A sound shorter than a window is
+    padded with silence.
     """
     _check_pair(original, rebuilt)
     return float(np.mean(np.abs(_log_mel(original, sample_rate) - _log_mel(rebuilt, sample_rate))))
 
 
 def stft_distance(original: np.ndarray, rebuilt: np.ndarray) -> float:
-    """Mean absolute difference of log10 spectral magnitudes, the mean over windows of 2,048, 512 and 128 samples.
+    """Return the mean absolute difference of log10 spectral magnitudes, over windows of 2,048, 512 and 128 samples.
 
     Magnitudes below 1e-5 count as 1e-5.
     """
@@ -59,7 +59,7 @@ def stft_distance(original: np.ndarray, rebuilt: np.ndarray) -> float:
 
 
 class SoundLikeness:
-    """How near a rebuilt sound is to its original, piece by piece: means over blocks of ten seconds."""
+    """Scores a rebuilt sound against its original piece by piece, as means over blocks of ten seconds."""
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -75,7 +75,7 @@ class SoundLikeness:
 
     @property
     def seconds(self) -> float:
-        """Seconds of sound that were scored: those of blocks that are no silence."""
+        """Return the seconds of sound that were scored, which are those of blocks that are not silent."""
         self._close()
         return self._seconds
 
@@ -106,7 +106,7 @@ class SoundLikeness:
 
 
 def level_db(sound: np.ndarray, sample_rate: int) -> float:
-    """Level in dB below full scale of the loudest tenth of a second; -inf for zeros."""
+    """Return the level in dB of full scale of the loudest tenth of a second; -inf for zeros."""
     step = max(1, sample_rate // 10)
     padded = np.pad(sound.astype(np.float64), ((0, -len(sound) % step), (0, 0)))
     power = np.mean(np.square(padded.reshape(-1, step, sound.shape[1])), axis=1).max()
@@ -119,13 +119,13 @@ def is_silent(sound: np.ndarray, sample_rate: int) -> bool:
 
 
 def _log_mel(sound: np.ndarray, sample_rate: int) -> np.ndarray:
-    """[C, N, bands]."""
+    """Return log10-mel magnitudes [C, N, bands]."""
     filters = mel_filters(sample_rate, _MEL_WINDOW, _MEL_BANDS)
     return np.log10(np.maximum(_magnitudes(sound, _MEL_WINDOW) @ filters, _MEL_FLOOR))
 
 
 def _magnitudes(sound: np.ndarray, window: int) -> np.ndarray:
-    """[C, N, window / 2 + 1], a quarter of a window apart."""
+    """Return magnitudes [C, N, window / 2 + 1], a quarter of a window apart."""
     padded = np.pad(sound.astype(np.float64), ((0, max(0, window - len(sound))), (0, 0)))
     frames = np.lib.stride_tricks.sliding_window_view(padded.T, window, axis=-1)[:, :: window // 4]
     return np.abs(np.fft.rfft(frames * np.hanning(window + 1)[:window]))
@@ -133,6 +133,6 @@ def _magnitudes(sound: np.ndarray, window: int) -> np.ndarray:
 
 def _check_pair(original: np.ndarray, rebuilt: np.ndarray) -> None:
     if original.shape != rebuilt.shape or original.ndim != 2 or original.size == 0:
-        raise ValueError(f"two sounds [S, C] of one shape are compared, got {original.shape} and {rebuilt.shape}")
+        raise ValueError(f"two sounds [S, C] must have one shape, got {original.shape} and {rebuilt.shape}")
     if not (np.issubdtype(original.dtype, np.floating) and np.issubdtype(rebuilt.dtype, np.floating)):
-        raise ValueError(f"float sounds are compared, got {original.dtype} and {rebuilt.dtype}")
+        raise ValueError(f"two sounds must be float, got {original.dtype} and {rebuilt.dtype}")

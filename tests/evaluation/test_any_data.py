@@ -60,7 +60,7 @@ def test_generated_clips_are_compared_with_those_of_their_captions(tiny_model, m
     assert set(scores) == {"generated", "rebuilt"} and (tmp_path / "generated.png").is_file()
     for row in scores.values():
         assert set(row) == {"clips", "frechet_colours", "diversity_colours"} and row["clips"] == 3
-    with pytest.raises(RequestError, match="two clips or more"):
+    with pytest.raises(RequestError, match="at least two clips"):
         of_captions(tiny_model, ArrayClips(VIDEO[:1, :5]))
     assert table(scores).splitlines()[0].split() == ["clips", "frechet_colours", "diversity_colours"]
 
