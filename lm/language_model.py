@@ -20,8 +20,8 @@ from . import size
 from .mesh import AXES
 from .parameters import NumberFormat, for_decoding
 from .prompts import check_text
-from .scope import Scope
 from .tasks import Task
+from .training_domain import TrainingDomain
 
 _NARROW: tuple[NumberFormat, ...] = ("bfloat16", "int8")
 
@@ -37,7 +37,7 @@ class LanguageModel:
         tasks: what the model was trained for.
         number_format: of the matrices that decoding reads.
         mesh: the devices that decoding runs on; None for one.
-        scope: what its training saw.
+        training_domain: what its training saw.
     """
 
     config: LMConfig
@@ -46,7 +46,7 @@ class LanguageModel:
     tasks: tuple[Task, ...] = ("t2v",)
     number_format: NumberFormat = "float32"
     mesh: Mesh | None = None
-    scope: Scope = Scope()
+    training_domain: TrainingDomain = TrainingDomain()
 
     def __post_init__(self):
         check_text(self.config, self.text)

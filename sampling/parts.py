@@ -19,7 +19,7 @@ from reelm.lm.prompts import check_fits
 from reelm.lm.tasks import TASKS
 from reelm.sampling.folder import shipped
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.text.thesaurus import Likeness, Thesaurus
+from reelm.tokenizer.text.thesaurus import Similarity, Thesaurus
 from reelm.tokenizer.upscaling.config import SCALES
 from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
@@ -150,11 +150,11 @@ class ModelParts:
         check_fits(self.lm.config, self.lm.text, prompt)
         return prompt
 
-    def likeness(self, prompt: str) -> Likeness:
+    def similarity(self, prompt: str) -> Similarity:
         """Return the similarity of a prompt to the training captions, by the thesaurus; 1 without a thesaurus."""
         if self.lm is None or self.thesaurus is None or not prompt.strip():
-            return Likeness(1.0, prompt, 1.0)
-        return self.thesaurus.likeness(prompt)
+            return Similarity(1.0, prompt, 1.0)
+        return self.thesaurus.similarity(prompt)
 
 
 _SHARED = ("bits", "frames", "text_vocabulary", "text_width", "prefix", "sound_levels", "sound_bits", "sound_frames")

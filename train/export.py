@@ -21,7 +21,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
-from reelm.train.lm.thesaurus import fit, least_likeness, read_file
+from reelm.train.lm.thesaurus import fit, least_similarity, read_file
 
 from .draws import check_draws
 from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_upscaler, open_video_tokenizer
@@ -148,9 +148,9 @@ def _drawn_by(tokenizer: VideoTokenizer, opened: OpenedLM) -> OpenedLM:
         return height * scale_of(tokenizer) // opened.scale, width * scale_of(tokenizer) // opened.scale
 
     lm, (height, width) = opened.model, drawn(opened.size.height, opened.size.width)
-    scope = replace(lm.scope, sizes=tuple(drawn(*size) for size in lm.scope.sizes))
+    domain = replace(lm.training_domain, sizes=tuple(drawn(*size) for size in lm.training_domain.sizes))
     size = replace(opened.size, height=height, width=width)
-    return opened._replace(model=replace(lm, scope=scope), size=size, scale=scale_of(tokenizer))
+    return opened._replace(model=replace(lm, training_domain=domain), size=size, scale=scale_of(tokenizer))
 
 
 def _defaults(plan: ExportPlan, opened: OpenedLM, tokenizer: VideoTokenizer) -> Defaults:
@@ -225,13 +225,13 @@ def _describer(plan: ExportPlan, where: Path, tokenizer: VideoTokenizer) -> Desc
 
 
 def _with_thesaurus(path: Path, encoder: Path | None, lm: LanguageModel | None) -> tuple[LanguageModel, Thesaurus]:
-    """Return the language model with the least likeness of the thesaurus in its scope, and the thesaurus of a file."""
+    """Return the language model, whose training domain gets a least similarity, and the thesaurus of a file."""
     if lm is None:
         raise RequestError("a thesaurus needs a language model; name one (--lm)")
     words = read_file(path)
     thesaurus = fit(lm.text if encoder is None else text_encoders.load(encoder), words)
-    scope = replace(lm.scope, likeness=least_likeness(thesaurus, words.captions))
-    return replace(lm, scope=scope), thesaurus
+    domain = replace(lm.training_domain, similarity=least_similarity(thesaurus, words.captions))
+    return replace(lm, training_domain=domain), thesaurus
 
 
 def _mean_lm(plan: ExportPlan) -> OpenedLM:

@@ -24,8 +24,8 @@ from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params
-from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task
+from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.options import Defaults
@@ -148,11 +148,11 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
         check_encoder(text, config["text_encoder_hash"], where)
     else:
         text = TextTokenizer((where / TEXT_FILE).read_bytes())
-    tasks, scope = _known_to(config, where)
+    tasks, domain = _known_to(config, where)
     usual = most_common(TokenRun(*run) for run in token_set["runs"])
     size = Defaults(height=usual.height, width=usual.width, fps=token_set["fps"])
     audio_hash = token_set["sound"][0] if sizes.sound_levels else None
-    lm = LanguageModel(sizes, part.params, text, tasks, scope=scope)
+    lm = LanguageModel(sizes, part.params, text, tasks, training_domain=domain)
     return OpenedLM(lm, size, token_set["tokenizer_hash"], audio_hash, token_set.get("scale", 1))
 
 
@@ -165,8 +165,8 @@ class Start(NamedTuple):
     """Which of these values come from the opened model: for each array a bool, or bools `[rows, 1]`."""
     tasks: tuple[Task, ...]
     """The tasks that model was trained for."""
-    scope: Scope
-    """The scope of its training data."""
+    training_domain: TrainingDomain
+    """The domain of its training."""
     text: TextTokenizer | None
     """The text tokenizer of its captions; None if it uses a text encoder."""
     encoder_hash: str
@@ -186,11 +186,11 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     if isinstance(part, Trained):
         saved, encoder_hash = part.config["model"], part.config.get("text_encoder_hash", "")
         text = None if encoder_hash else TextTokenizer((fetched(Path(where)) / TEXT_FILE).read_bytes())
-        params, (tasks, scope) = part.params, _known_to(part.config, where)
+        params, (tasks, domain) = part.params, _known_to(part.config, where)
     else:
         same = (each for each in part.language_models if each.config == model)
         lm = next(same, _present(part.lm, where, "lm"))
-        params, saved, tasks, scope = lm.params, asdict(lm.config), lm.tasks, lm.scope
+        params, saved, tasks, domain = lm.params, asdict(lm.config), lm.tasks, lm.training_domain
         text, encoder_hash = (lm.text, "") if isinstance(lm.text, TextTokenizer) else (None, lm.text.hash)
     was = _as_json(saved)
     free = {"prefix", "frames"}
@@ -216,14 +216,14 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         channels = {"kernel": np.ones((len(params["control"]["kernel"]), 1))}
         known["control"] = {"kernel": np.asarray(_with_sources(channels, was, model)["kernel"]) > 0}
         params["control"] = _with_sources(params["control"], was, model)
-    return Start(params, known, tasks, scope, text, encoder_hash)
+    return Start(params, known, tasks, domain, text, encoder_hash)
 
 
-def _known_to(config: Mapping[str, Any], where: str | Path) -> tuple[tuple[Task, ...], Scope]:
-    """Return the tasks and the scope in the record of a training; RequestError when it has none."""
-    if not {"tasks", "scope"} <= config.keys():
+def _known_to(config: Mapping[str, Any], where: str | Path) -> tuple[tuple[Task, ...], TrainingDomain]:
+    """Return the tasks and the training domain in the record of a training; RequestError when it has none."""
+    if not {"tasks", "training_domain"} <= config.keys():
         raise RequestError(f"the record of {where} does not say what was trained; train it again with this version")
-    return tuple(config["tasks"]), parsed(Scope, config["scope"], f"the record of {where}")
+    return tuple(config["tasks"]), parsed(TrainingDomain, config["training_domain"], f"the record of {where}")
 
 
 def _with_kinds(given: dict, model: LMConfig) -> dict:

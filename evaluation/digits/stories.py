@@ -16,7 +16,7 @@ from reelm.data.moving_digits.mnist import DigitSet
 from reelm.data.moving_digits.scenes import Mover, Scene
 from reelm.evaluation.groups import check_at_least
 from reelm.evaluation.judges.digits import read
-from reelm.evaluation.judges.handwriting import ink, likeness
+from reelm.evaluation.judges.handwriting import ink, similarity
 from reelm.evaluation.scores.intervals import means
 from reelm.progress import Progress, silent
 from reelm.sampling.conditions.storyboard import Shot
@@ -99,7 +99,7 @@ def _shown(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:
     video = model.generate(words, references=case.pictures, num_frames=_FRAMES, seed=case.seed).video
     rebuilt = model.video_tokenizer.reconstruct(scenes.render(scene, digits, _FRAMES))
     own = digits.images[[mover.image for mover in scene.movers]]
-    like = [likeness(ink(video, mover.colour), own) for mover in scene.movers]
+    like = [similarity(ink(video, mover.colour), own) for mover in scene.movers]
     return {
         "right": _right(video, scene),
         "right_rebuilt": _right(rebuilt, scene),
@@ -182,7 +182,7 @@ def _hand(video: np.ndarray, movers: Sequence[Mover], digits: DigitSet, rng: np.
     for mover in movers:
         others = rng.permutation([image for image in digits.of_digit[mover.digit] if image != mover.image])
         among = digits.images[[mover.image, *others[: AMONG - 1]]]
-        nearest.append(likeness(ink(video, mover.colour), among).argmax() == 0)
+        nearest.append(similarity(ink(video, mover.colour), among).argmax() == 0)
     return all(nearest)
 
 

@@ -23,7 +23,7 @@ def ink(frames: np.ndarray, colour: str) -> np.ndarray:
     return np.maximum(values[..., full].min(axis=-1) - others, 0)
 
 
-def likeness(frames: np.ndarray, images: np.ndarray) -> np.ndarray:
+def similarity(frames: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Return how like each handwriting is to what frames show, float `[n]` up to 1: the mean over the frames.
 
     Args:

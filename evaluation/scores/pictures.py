@@ -41,7 +41,7 @@ def is_black(video: np.ndarray) -> bool:
     return float(video.mean()) < _BLACK
 
 
-class Likeness:
+class Similarity:
     """Computes `psnr` and `ssim` of two videos frame by frame, with the same result as for the whole."""
 
     def __init__(self) -> None:
@@ -92,8 +92,8 @@ def _ssim_frame(x: np.ndarray, y: np.ndarray, radius: int) -> float:
     variance_x = _window_mean(x * x, radius) - mean_x**2
     variance_y = _window_mean(y * y, radius) - mean_y**2
     covariance = _window_mean(x * y, radius) - mean_x * mean_y
-    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    return float(np.mean(likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))))
+    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return float(np.mean(similarity / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))))
 
 
 def _window_mean(x: np.ndarray, radius: int) -> np.ndarray:

@@ -58,7 +58,7 @@ def stft_distance(original: np.ndarray, rebuilt: np.ndarray) -> float:
     return float(np.mean(apart))
 
 
-class SoundLikeness:
+class SoundSimilarity:
     """Scores a rebuilt sound against its original piece by piece, as means over blocks of ten seconds."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.lm.net.config import LMConfig
-from reelm.lm.scope import Scope
+from reelm.lm.training_domain import TrainingDomain
 from reelm.storage.tensors import shapes
 from reelm.tokenizer.upscaling.config import SCALES
 
@@ -127,7 +127,7 @@ def _language_model(manifest: Manifest, part: LMPart, counts: Mapping[str, int])
             "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
         }
     }
-    if trained := _trained(part.scope):
+    if trained := _trained(part.training_domain):
         about["trained on"] = trained
     if parts.describer is not None:
         about["describer"] = {
@@ -158,13 +158,13 @@ def _text(config: LMConfig, encoder: TextEncoderPart | None, counts: Mapping[str
     }
 
 
-def _trained(scope: Scope) -> dict[str, str]:
+def _trained(domain: TrainingDomain) -> dict[str, str]:
     """Return what the training saw, as far as it was recorded."""
     about = {
-        "sizes": ", ".join(f"{columns}x{rows}" for rows, columns in scope.sizes),
-        "frames a second": ", ".join(f"{rate:g}" for rate in scope.rates),
-        "longest clip": f"{scope.frames} frames" if scope.frames else "",
-        "words": ", ".join(scope.words),
-        "least similarity of a prompt": "" if scope.likeness is None else f"{scope.likeness:.3f}",
+        "sizes": ", ".join(f"{columns}x{rows}" for rows, columns in domain.sizes),
+        "frames a second": ", ".join(f"{rate:g}" for rate in domain.rates),
+        "longest clip": f"{domain.frames} frames" if domain.frames else "",
+        "words": ", ".join(domain.words),
+        "least similarity of a prompt": "" if domain.similarity is None else f"{domain.similarity:.3f}",
     }
     return {name: text for name, text in about.items() if text}

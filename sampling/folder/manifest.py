@@ -12,8 +12,8 @@ from typing import Any
 from reelm.errors import RequestError
 from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.net.config import LMConfig
-from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task
+from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.options import Defaults
 from reelm.storage.fields import check_format, parsed, read_json, shown
 from reelm.storage.tensors import StoredType
@@ -61,7 +61,7 @@ class LMPart:
 
     config: LMConfig
     tasks: tuple[Task, ...]
-    scope: Scope = Scope()
+    training_domain: TrainingDomain = TrainingDomain()
 
 
 @dataclass(frozen=True, kw_only=True)

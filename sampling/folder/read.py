@@ -67,7 +67,9 @@ def read(
         for file, part in parts.language_models.items():
             if mesh is not None:
                 check_mesh(part.config, dict(mesh.shape))
-            lms.append(LanguageModel(part.config, params[file], text, part.tasks, number_format, mesh, part.scope))
+            lms.append(
+                LanguageModel(part.config, params[file], text, part.tasks, number_format, mesh, part.training_domain)
+            )
     if parts.describer is not None:
         describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
     if parts.thesaurus is not None:

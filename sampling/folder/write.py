@@ -77,7 +77,10 @@ def about(model: ModelParts) -> dict[str, Any]:
 def manifest_of(model: ModelParts, dtype: StoredType, files: Mapping[str, str]) -> Manifest:
     """Return the manifest of a model that is stored in files of these digests."""
     audio, lm, describer, upscaler = model.audio_tokenizer, model.lm, model.describer, model.upscaler
-    lms = [LMPart(config=each.config, tasks=each.tasks, scope=each.scope) for each in model.language_models]
+    lms = [
+        LMPart(config=each.config, tasks=each.tasks, training_domain=each.training_domain)
+        for each in model.language_models
+    ]
     parts = Parts(
         video_tokenizer=VideoPart(config=model.video_tokenizer.config, hash=model.video_tokenizer.hash),
         audio_tokenizer=audio and AudioPart(config=audio.config, hash=audio.hash),

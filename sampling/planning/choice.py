@@ -9,8 +9,8 @@ from typing import NamedTuple
 from reelm.errors import RequestError
 from reelm.lm.control.sources import Source
 from reelm.lm.language_model import LanguageModel
-from reelm.lm.scope import outside
 from reelm.lm.tasks import TASKS, Task
+from reelm.lm.training_domain import outside
 from reelm.sampling import best_of
 from reelm.sampling.conditions.references import check_names
 from reelm.sampling.folder import shipped
@@ -142,7 +142,7 @@ def _outside(model: ModelParts, lm: LanguageModel, prompt: Prompt, inputs: Input
     """Return a sentence for each part of a prompt, a size and a frame rate that the training never saw."""
     words = {text: lm.text.words(text) for text in _texts(prompt)}
     size = {name: getattr(inputs.options, name) for name in ("height", "width", "fps")}
-    return outside(model.name, lm.scope, words, **size, likeness=model.likeness)
+    return outside(model.name, lm.training_domain, words, **size, similarity=model.similarity)
 
 
 def _slides(model: ModelParts, inputs: Inputs) -> bool:

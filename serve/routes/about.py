@@ -21,7 +21,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
     lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
     configs = [each.config for each in model.language_models]
     captions, names = ([], ()) if thesaurus is None else (list(thesaurus.captions), thesaurus.names)
-    words = list(lm.scope.words)
+    words = list(lm.training_domain.words)
     return {
         "id": name,
         "object": "model",
@@ -39,7 +39,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "captions": captions,
         "endings": [] if thesaurus is None else sorted(set(thesaurus.modifiers.values()) - {""}),
         "languages": _languages([*words, *captions, *names]),
-        "trained_frames": lm.scope.frames,
+        "trained_frames": lm.training_domain.frames,
         **{each: getattr(defaults, each) for each in ("height", "width", "num_frames", "fps", "cfg_scale")},
     }
 

@@ -12,7 +12,7 @@ from reelm.data.moving_digits.mnist import load as load_digits
 from reelm.data.moving_digits.soundtracks import bounces, example, tick
 from reelm.evaluation.features.mel import mel_filters, mel_spectrogram
 from reelm.evaluation.judges.ticks import matched, ticks
-from reelm.evaluation.scores.sound import SoundLikeness, is_silent, level_db, mel_distance, si_sdr, stft_distance
+from reelm.evaluation.scores.sound import SoundSimilarity, is_silent, level_db, mel_distance, si_sdr, stft_distance
 from reelm.evaluation.sound import reconstruction
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, init_params
@@ -76,13 +76,13 @@ def test_stft_distance_counts_decades_at_every_scale():
 
 
 def test_likeness_of_pieces_is_that_of_blocks():
-    likeness = SoundLikeness()
+    similarity = SoundSimilarity()
     rebuilt = NOISE + 0.1 * np.roll(NOISE, 7)
     for start in range(0, len(NOISE), 300):
-        likeness.add(NOISE[start : start + 300], rebuilt[start : start + 300], RATE)
-    assert likeness.seconds == pytest.approx(len(NOISE) / RATE)
-    assert likeness.si_sdr == pytest.approx(si_sdr(NOISE, rebuilt), abs=1e-6)
-    assert likeness.mel_distance == pytest.approx(mel_distance(NOISE, rebuilt, RATE))
+        similarity.add(NOISE[start : start + 300], rebuilt[start : start + 300], RATE)
+    assert similarity.seconds == pytest.approx(len(NOISE) / RATE)
+    assert similarity.si_sdr == pytest.approx(si_sdr(NOISE, rebuilt), abs=1e-6)
+    assert similarity.mel_distance == pytest.approx(mel_distance(NOISE, rebuilt, RATE))
 
 
 def test_silence_is_judged_by_the_loudest_moment():

@@ -10,7 +10,7 @@ import pytest
 import reelm
 from reelm.cli.commands.generate import Generate
 from reelm.errors import RequestError, RequestWarning
-from reelm.lm.scope import Scope
+from reelm.lm.training_domain import TrainingDomain
 from reelm.media.outlines import STRUCTURES
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.conditions.sources import STRUCTURED, SourceFields, Sources
@@ -126,9 +126,9 @@ def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
 
 def test_what_the_training_never_saw_is_said(tiny_model):
     words = ("a", "red", "blue", "seven", "two", "moves")
-    scope = Scope(sizes=((16, 24),), rates=(8.0,), frames=33, words=words)
+    domain = TrainingDomain(sizes=((16, 24),), rates=(8.0,), frames=33, words=words)
     lm = tiny_model.language_model()
-    lm = replace(lm, config=replace(lm.config, prefix=64), scope=scope)  # the words of all these prompts fit
+    lm = replace(lm, config=replace(lm.config, prefix=64), training_domain=domain)  # the words of all these prompts fit
     model = replace(tiny_model, lm=lm)
     for prompt, asked, said in (
         ("a red seven", {}, []),
@@ -150,17 +150,17 @@ def test_what_the_training_never_saw_is_said(tiny_model):
 
 
 def test_what_the_training_never_saw_is_a_warning_and_stands_in_the_clip(tiny_model, tmp_path):
-    scope = Scope(sizes=((16, 24),), words=("red",))
-    model = replace(tiny_model, lm=replace(tiny_model.language_model(), scope=scope))
+    domain = TrainingDomain(sizes=((16, 24),), words=("red",))
+    model = replace(tiny_model, lm=replace(tiny_model.language_model(), training_domain=domain))
     with pytest.warns(RequestWarning, match="may not know 'a dog'"):
         clips = model.generate(["a dog", "red"], num_frames=1)
     assert len(clips[0].info["warnings"]) == 1 and "warnings" not in clips[1].info
     model.save(tmp_path / "m")
     saved = reelm.load(str(tmp_path / "m"))
-    assert saved.language_model().scope == scope
+    assert saved.language_model().training_domain == domain
     assert saved.info()["trained on"] == {"sizes": "24x16", "words": "red"}
     with pytest.raises(RequestError, match="sizes, rates and frames must be above 0"):
-        Scope(sizes=((0, 8),))
+        TrainingDomain(sizes=((0, 8),))
 
 
 def test_a_stream_takes_no_callback(tiny_model):

@@ -18,7 +18,7 @@ from made.browsing import IN_BROWSER, Page, listening
 from made.models import tiny_director
 from PIL import Image
 
-from reelm.lm.scope import Scope
+from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.model import Model
 from reelm.tokenizer.text.pieces import TextTokenizer
 
@@ -46,9 +46,9 @@ def toy() -> Model:
     """A model of random weights, with the words of `demo`."""
     model = tiny_director()
     assert model.lm is not None
-    scope = Scope(words=tuple(f"{WORDS} {WORDS_ZH}".split()), frames=33)
+    domain = TrainingDomain(words=tuple(f"{WORDS} {WORDS_ZH}".split()), frames=33)
     text = TextTokenizer.train(SENTENCES * 5, model.lm.config.text_vocabulary)
-    return replace(model, name="demo", lm=replace(model.lm, scope=scope, text=text))
+    return replace(model, name="demo", lm=replace(model.lm, training_domain=domain, text=text))
 
 
 @pytest.fixture(scope="module")

@@ -338,9 +338,9 @@ def test_what_is_wrong_with_a_file_is_said_by_the_name_that_the_client_gave(serv
 
 def test_a_model_says_what_its_words_may_be(service):
     [about] = service.json("GET", "/v1/models")[1]["data"]
-    scope = service.model.lm.scope
-    assert about["words"] == list(scope.words) and about["trained_frames"] == scope.frames
-    assert about["languages"] == (["en"] if scope.words else []) and about["captions"] == about["endings"] == []
+    domain = service.model.lm.training_domain
+    assert about["words"] == list(domain.words) and about["trained_frames"] == domain.frames
+    assert about["languages"] == (["en"] if domain.words else []) and about["captions"] == about["endings"] == []
 
 
 def test_thumbs_are_kept_as_lines_and_with_the_job(service):

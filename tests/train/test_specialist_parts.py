@@ -11,7 +11,7 @@ from made.parameters import random_params
 
 import reelm
 from reelm.errors import RequestError
-from reelm.lm.scope import Scope
+from reelm.lm.training_domain import TrainingDomain
 from reelm.tokenizer.video import tokenizer as video
 from reelm.train.export import ExportPlan, export
 from reelm.train.parts import open_start
@@ -62,7 +62,7 @@ def test_a_model_folder_is_joined_of_a_language_model_and_a_specialist(folders, 
 def test_another_decoder_draws_the_same_codes_at_its_own_size(folders, tmp_path):
     small = reelm.load(folders["silent"])
     assert small.lm is not None
-    small = replace(small, lm=replace(small.lm, scope=Scope(sizes=((16, 24),))))
+    small = replace(small, lm=replace(small.lm, training_domain=TrainingDomain(sizes=((16, 24),))))
     small.save(tmp_path / "small")
     config = replace(small.video_tokenizer.config, decoder_scale=2, decoder_channels=(8, 8))
     fresh = random_params(video.init_params, config, 5, noise=0.2)

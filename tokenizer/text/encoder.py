@@ -81,7 +81,7 @@ class TextEncoder(Protocol):
         ...
 
     def words(self, text: str) -> list[str]:
-        """Return the words of a text in lower case, as a scope lists them."""
+        """Return the words of a text in lower case, as a training domain lists them."""
         ...
 
     def count(self, prompt: str) -> int:

@@ -23,17 +23,17 @@ from .words import is_han, normalised
 _NEAREST = 3
 
 
-class Likeness(NamedTuple):
+class Similarity(NamedTuple):
     """How like a prompt is to the captions.
 
     value: how much nearer it is to captions than to sentences about other matters; 1 for a caption itself.
     nearest: the caption that it is read as.
-    similarity: cosine to that caption, or to the nearest of its names.
+    cosine: to that caption, or to the nearest of its names.
     """
 
     value: float
     nearest: str
-    similarity: float
+    cosine: float
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Thesaurus:
             known = self.captions[self._likeliest(self.encoder.encode([said]).values[0, 0])]
         return known + "".join(endings)
 
-    def likeness(self, prompt: str) -> Likeness:
+    def similarity(self, prompt: str) -> Similarity:
         """Return how like a prompt is to the captions and their names.
 
         Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them; to captions at most
@@ -87,13 +87,13 @@ class Thesaurus:
         said, _ = self._without_modifiers(prompt)
         known = self._known.get(_key(prompt), self._known.get(_key(said)))
         if not said or known is not None:
-            return Likeness(1.0, known or prompt, 1.0)
+            return Similarity(1.0, known or prompt, 1.0)
         sentence = self.encoder.encode([said]).values[0, 0]
         direction = sentence / np.linalg.norm(sentence)
         cosines, read = self.params["labels"] @ direction, self._likeliest(sentence)
-        similarity = float(cosines[self._owners == read].max())
-        value = min(_nearness(cosines), similarity) - _nearness(self.params["others"] @ direction)
-        return Likeness(value, self.captions[read], similarity)
+        cosine = float(cosines[self._owners == read].max())
+        value = min(_nearness(cosines), cosine) - _nearness(self.params["others"] @ direction)
+        return Similarity(value, self.captions[read], cosine)
 
     def _likeliest(self, sentence: np.ndarray) -> int:
         """Return which caption a sentence means, by its embedding `[E]`."""

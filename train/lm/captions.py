@@ -14,7 +14,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prompts import check_text, truncated
-from reelm.lm.scope import Scope
+from reelm.lm.training_domain import TrainingDomain
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.remote import fetched
@@ -63,13 +63,13 @@ def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int) -> TextToken
     return TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary)
 
 
-def scope_of(sources: Sequence[TokenSource], text: Text) -> Scope:
-    """Return the scope of token sets: sizes, rates, lengths, and the words of captions unless there are too many."""
+def training_domain_of(sources: Sequence[TokenSource], text: Text) -> TrainingDomain:
+    """Return the training domain of token sets: sizes, rates, lengths, and the words of captions unless many."""
     runs = [run for source in sources for run in source.index.runs]
     share = _COUNTED // len(sources)
     captions = _captions(source[i] for source in sources for i in range(min(len(source), share)))
     words = {word for caption in captions for word in text.words(caption)}
-    return Scope(
+    return TrainingDomain(
         sizes=tuple(sorted({(run.height, run.width) for run in runs})),
         rates=tuple(sorted({source.index.fps for source in sources})),
         frames=max(run.frames for run in runs),

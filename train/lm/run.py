@@ -52,7 +52,7 @@ from reelm.train.step.memory import check_state
 from reelm.train.step.objective import Objective
 from reelm.train.step.state import TrainState
 
-from .captions import embed, open_text, scope_of, text_tokenizer
+from .captions import embed, open_text, text_tokenizer, training_domain_of
 from .config import LMRun
 from .loss import make_loss, metric_names
 from .samples import ToSample
@@ -227,11 +227,11 @@ class Generating:
 
 
 def _can_do(run: LMRun, inputs: Inputs, text: Text, start: Start | None) -> dict[str, Any]:
-    """Return the tasks and the scope of the trained model, including those of a frozen one."""
-    tasks, scope = {bucket.task for bucket in run.buckets}, scope_of(inputs.sources, text)
+    """Return the tasks and the training domain of the trained model, including those of a frozen one."""
+    tasks, domain = {bucket.task for bucket in run.buckets}, training_domain_of(inputs.sources, text)
     if start is not None and run.freeze_known:
-        tasks, scope = tasks.union(start.tasks), scope.with_all(start.scope)
-    return {"tasks": sorted(tasks), "scope": asdict(scope)}
+        tasks, domain = tasks.union(start.tasks), domain.with_all(start.training_domain)
+    return {"tasks": sorted(tasks), "training_domain": asdict(domain)}
 
 
 def load_of(model: LMConfig) -> Callable[[Mapping[str, Any]], Load]:

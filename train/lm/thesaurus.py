@@ -26,7 +26,7 @@ _RIDGE = 10.0
 _NAME = 4.0
 _BATCH = 256
 _OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
-# Number of phrases whose likeness is measured, and the fraction of them that may fall below the threshold: some
+# Number of phrases whose similarity is measured, and the fraction of them that may fall below the threshold: some
 # keywords do not describe what is seen.
 _MEASURED, _UNLIKE = 500, 0.04
 
@@ -116,9 +116,9 @@ def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
     return found / np.linalg.norm(found, axis=-1, keepdims=True)
 
 
-def least_likeness(thesaurus: Thesaurus, captions: Mapping[str, Sequence[str]]) -> float:
-    """Return a likeness that nearly all other words reach; without other words, one that every prompt reaches."""
+def least_similarity(thesaurus: Thesaurus, captions: Mapping[str, Sequence[str]]) -> float:
+    """Return a similarity that nearly all other words reach; without other words, one that every prompt reaches."""
     encoder = thesaurus.encoder
     phrases = [words for others in captions.values() for words in _fitting(encoder, others)]
-    likeness = [thesaurus.likeness(words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
-    return float(np.quantile(likeness, _UNLIKE)) if likeness else -1.0
+    similarity = [thesaurus.similarity(words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
+    return float(np.quantile(similarity, _UNLIKE)) if similarity else -1.0

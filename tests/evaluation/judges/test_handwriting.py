@@ -4,7 +4,7 @@ import numpy as np
 
 from reelm.data.moving_digits.mnist import load
 from reelm.data.moving_digits.scenes import example
-from reelm.evaluation.judges.handwriting import ink, likeness
+from reelm.evaluation.judges.handwriting import ink, similarity
 
 DIGITS = load("test", "compact")
 
@@ -14,7 +14,7 @@ def test_each_digit_of_a_clip_is_the_nearest_of_a_hundred():
         clip = example("test", index, 5, DIGITS)
         for mover in clip["scene"].movers:
             others = [image for image in DIGITS.of_digit[mover.digit] if image != mover.image][:99]
-            like = likeness(ink(clip["video"], mover.colour), DIGITS.images[[mover.image, *others]])
+            like = similarity(ink(clip["video"], mover.colour), DIGITS.images[[mover.image, *others]])
             assert like.argmax() == 0 and like[0] > 0.999
 
 
@@ -24,5 +24,5 @@ def test_noise_and_blur_leave_it_the_nearest_and_black_is_like_nothing():
     seen = ink(clip["video"], mover.colour)
     blurred = (seen + np.roll(seen, 1, axis=1) + np.roll(seen, 1, axis=2)) / 3 + rng.normal(0, 20, seen.shape)
     images = DIGITS.images[[mover.image, *DIGITS.of_digit[mover.digit][:99]]]
-    assert likeness(blurred, images).argmax() == 0 and 0.5 < likeness(blurred, images)[0] < 0.999
-    assert (likeness(np.zeros((1, 64, 64)), images) <= 0).all()
+    assert similarity(blurred, images).argmax() == 0 and 0.5 < similarity(blurred, images)[0] < 0.999
+    assert (similarity(np.zeros((1, 64, 64)), images) <= 0).all()

@@ -62,9 +62,9 @@ def test_a_prompt_is_read_as_the_caption_that_means_it(shipped, small, prompt, c
 
 
 def test_the_likeness_of_a_name_is_whole_and_of_other_words_is_told_by_the_nearest(shipped, small):
-    assert small.likeness("深色狗") == (1.0, "dog", 1.0)
-    like = small.likeness("a doggy")
-    assert like.nearest == "dog" and 0.3 < like.similarity < 1 and like.value <= like.similarity
+    assert small.similarity("深色狗") == (1.0, "dog", 1.0)
+    like = small.similarity("a doggy")
+    assert like.nearest == "dog" and 0.3 < like.cosine < 1 and like.value <= like.cosine
 
 
 def test_a_modifier_is_a_whole_word(shipped, small):
@@ -107,7 +107,7 @@ def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
     ],
 )
 def test_words_that_can_only_be_misread_are_unlike_the_captions(shipped, prompt, known):
-    assert (shipped.likeness(prompt).value >= shipped.lm.scope.likeness) == known
+    assert (shipped.similarity(prompt).value >= shipped.lm.training_domain.similarity) == known
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_a_model_that_reads_pieces_asks_the_encoder_of_its_thesaurus(tiny_model,
     joined = ExportPlan(video_tokenizer=tmp_path / "m", lm=[tmp_path / "m"], check_draws=False)
     for words in ("a taxi in traffic", "a doggy", "汽车"):
         assert loaded.read_as(words) == small.read(words)
-        assert loaded.likeness(words).value == pytest.approx(small.likeness(words).value, abs=1e-5)
+        assert loaded.similarity(words).value == pytest.approx(small.similarity(words).value, abs=1e-5)
     assert export(joined, tmp_path / "joined").read_as("汽车") == "car"
     (tmp_path / "m" / "thesaurus.model").unlink()
     with pytest.raises(RequestError, match=r"thesaurus\.model"):
@@ -155,7 +155,7 @@ def test_an_encoder_of_no_sentences_is_refused(tiny_model):
 
 
 def test_traditional_characters_are_those_of_a_simplified_name(small):
-    assert small.read("汽車") == "car" and small.likeness("汽車").value == 1.0
+    assert small.read("汽車") == "car" and small.similarity("汽車").value == 1.0
 
 
 @pytest.mark.parametrize(

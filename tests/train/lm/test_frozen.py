@@ -51,7 +51,7 @@ def test_a_further_kind_of_picture_is_learned_and_the_rest_stays_to_the_bit(tiny
     reelm.train(second, tmp_path / "second")
     before, after = (open_lm(tmp_path / name, None).model for name in ("first", "second"))
     assert set(after.tasks) == {"t2v", "continuation"}  # a frozen model has not forgotten
-    assert {"red", "eight"} <= {*after.scope.words} and after.scope.frames == 5
+    assert {"red", "eight"} <= {*after.training_domain.words} and after.training_domain.frames == 5
     table, old = (model.params["given"]["embedding"] for model in (after, before))
     np.testing.assert_array_equal(table[:4], old)
     assert len(table) == 5

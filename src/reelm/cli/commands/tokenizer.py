@@ -64,8 +64,8 @@ class Reconstruct:
         check_model(self.model)
 
         import reelm
-        from reelm.evaluation.scores.pictures import Likeness
-        from reelm.evaluation.scores.sound import SoundLikeness
+        from reelm.evaluation.scores.pictures import Similarity
+        from reelm.evaluation.scores.sound import SoundSimilarity
         from reelm.media.film import open_film, save_film
         from reelm.media.timing import TimedFrame
         from reelm.tokenizer.audio.stream import reconstruct_stream as rebuild_sound
@@ -75,7 +75,7 @@ class Reconstruct:
         tokenizer = model.video_tokenizer
         audio = None if self.copy_sound else model.audio_tokenizer
         film = open_film(self.video, sound_as=audio and (audio.config.sample_rate, audio.config.channels))
-        similarity, sound_similarity = Likeness(), SoundLikeness()
+        similarity, sound_similarity = Similarity(), SoundSimilarity()
 
         def rebuilt():
             timed, read = tee(film.frames)

@@ -1,6 +1,7 @@
-"""What the training of a model saw, and what of a request lies outside of it.
+"""The training domain of a model, and warnings of what a request has beyond it.
 
-In: the scope that a model folder records, and a request. Out: a sentence for each thing that the weights never saw.
+In: the training domain that a model folder records, and a request. Out: a warning for each thing that the weights
+never saw.
 What the words of a prompt are, the encoder of the model says.
 Such a request is met all the same, with warnings, because nobody knows what will come out; `strict` refuses it.
 """
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelm.errors import RequestError
-from reelm.tokenizer.text.thesaurus import Likeness
+from reelm.tokenizer.text.thesaurus import Similarity
 
 _KNOWN_SHARE = 0.5  # of the words of a prompt
 # Words that any prompt may have: they say nothing of what is to be seen.
@@ -19,13 +20,13 @@ _ANY = frozenset(
     "not now of off on onto or our out over own per please she show shows so some such than that the their them then "
     "there these they this those through to too towards under until up us very video want was way we were what when "
     "where which while who will with would you your "
-    # And the same of Chinese, whose characters are words of a scope.
+    # And the same of Chinese, whose characters are words of a training domain.
     "一 个 的 地 得 和 与 在 是 了 着 有 我 你 他 她 它 这 那 请 要 让 把 给 也 都 就 很".split()
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scope:
+class TrainingDomain:
     """What the training of a language model saw. What is empty or None was not recorded.
 
     Attributes:
@@ -33,22 +34,22 @@ class Scope:
         rates: frames a second of its clips.
         frames: of its longest clip.
         words: of its captions, in small letters.
-        likeness: of a prompt to the captions, as the thesaurus tells it; below that it means none of them.
+        similarity: of a prompt to the captions, as the thesaurus tells it; below that it means none of them.
     """
 
     sizes: tuple[tuple[int, int], ...] = ()
     rates: tuple[float, ...] = ()
     frames: int | None = None
     words: tuple[str, ...] = ()
-    likeness: float | None = None
+    similarity: float | None = None
 
-    def with_all(self, other: "Scope") -> "Scope":
-        """Return the scope of a model that also knows all that another one does; not recorded where one was not."""
+    def with_all(self, other: "TrainingDomain") -> "TrainingDomain":
+        """Return the training domain of both trainings; what one of them did not record is not recorded."""
 
         def both(one: tuple, two: tuple) -> tuple:
             return tuple(sorted({*one, *two})) if one and two else ()
 
-        return Scope(
+        return TrainingDomain(
             sizes=both(self.sizes, other.sizes),
             rates=both(self.rates, other.rates),
             frames=max(self.frames, other.frames) if self.frames and other.frames else None,
@@ -57,50 +58,50 @@ class Scope:
 
     def __post_init__(self):
         numbers = (*(side for size in self.sizes for side in size), *self.rates, self.frames or 1)
-        if min(numbers) <= 0 or not -1 <= (self.likeness or 0) <= 1:
-            raise RequestError("sizes, rates and frames must be above 0, the likeness between -1 and 1")
+        if min(numbers) <= 0 or not -1 <= (self.similarity or 0) <= 1:
+            raise RequestError("sizes, rates and frames must be above 0, the similarity between -1 and 1")
 
 
 def outside(
     name: str,
-    scope: Scope,
+    domain: TrainingDomain,
     prompts: Mapping[str, Sequence[str]],
     *,
     height: int,
     width: int,
     fps: float,
-    likeness: Callable[[str], Likeness],
+    similarity: Callable[[str], Similarity],
 ) -> list[str]:
-    """Return a sentence for each thing that the training of a model never saw.
+    """Return a warning for each thing of a request that the training of a model never saw.
 
     Args:
         name: of the model.
-        scope: what its training saw.
-        prompts: the words of each prompt of one clip, by its text, as those of the scope were found.
+        domain: what its training saw.
+        prompts: the words of each prompt of one clip, by its text, as those of the training domain were found.
         height, width: of the frames, in pixels.
         fps: frames a second.
-        likeness: of a prompt to the captions; asked only where the scope has one.
+        similarity: of a prompt to the captions; asked only where the training domain has one.
     """
-    said = []
-    if scope.sizes and (height, width) not in scope.sizes:
-        sizes = ", ".join(f"{columns}x{rows}" for rows, columns in scope.sizes)
-        said.append(f"{name} was trained on clips of {sizes} alone: {width}x{height} may come out empty")
-    if scope.rates and fps not in scope.rates:
-        rates = ", ".join(f"{rate:g}" for rate in scope.rates)
-        said.append(f"{name} was trained at {rates} frames a second: at {fps:g} things move at another speed")
+    warnings = []
+    if domain.sizes and (height, width) not in domain.sizes:
+        sizes = ", ".join(f"{columns}x{rows}" for rows, columns in domain.sizes)
+        warnings.append(f"{name} was trained on clips of {sizes} alone: {width}x{height} may come out empty")
+    if domain.rates and fps not in domain.rates:
+        rates = ", ".join(f"{rate:g}" for rate in domain.rates)
+        warnings.append(f"{name} was trained at {rates} frames a second: at {fps:g} things move at another speed")
     for prompt, words in prompts.items():
-        if scope.likeness is not None and (like := likeness(prompt)).value < scope.likeness:
-            said.append(
+        if domain.similarity is not None and (like := similarity(prompt)).value < domain.similarity:
+            warnings.append(
                 f"{name} may not know {prompt!r}: no caption of its training is like it; "
-                f"nearest: {like.nearest!r}, similarity {like.similarity:.2f}"
+                f"nearest: {like.nearest!r}, similarity {like.cosine:.2f}"
             )
-        elif unknown := _unknown(scope, words):
-            said.append(f"{name} may not know {prompt!r}: its captions have no {', '.join(map(repr, unknown[:5]))}")
-    return said
+        elif unknown := _unknown(domain, words):
+            warnings.append(f"{name} may not know {prompt!r}: its captions have no {', '.join(map(repr, unknown[:5]))}")
+    return warnings
 
 
-def _unknown(scope: Scope, said: Sequence[str]) -> list[str]:
+def _unknown(domain: TrainingDomain, prompt: Sequence[str]) -> list[str]:
     """Return the words of a prompt that no caption has, if they are most of what it says."""
-    words = list(dict.fromkeys(word for word in said if word not in _ANY)) if scope.words else []
-    unknown = [word for word in words if word not in scope.words]
+    words = list(dict.fromkeys(word for word in prompt if word not in _ANY)) if domain.words else []
+    unknown = [word for word in words if word not in domain.words]
     return unknown if len(words) - len(unknown) < _KNOWN_SHARE * len(words) else []
