@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelm.errors import RequestError
-from reelm.tokenizer.text.thesaurus import Similarity
+from reelm.tokenizer.text.prompt_retrieval import Similarity
 
 _KNOWN_SHARE = 0.5  # of the words of a prompt
 # Words that any prompt may have: they say nothing of what is to be seen.
@@ -34,7 +34,7 @@ class TrainingDomain:
         rates: frames a second of its clips.
         frames: of its longest clip.
         words: of its captions, in small letters.
-        similarity: of a prompt to the captions, as the thesaurus tells it; below that it means none of them.
+        similarity: of a prompt to the captions, as prompt retrieval tells it; below that it means none of them.
     """
 
     sizes: tuple[tuple[int, int], ...] = ()

@@ -100,9 +100,9 @@ def _infos(request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, warnings: Sequence[str]) -> dict[str, Any]:
-    """Return the part of `Clip.info` about a prompt. With a thesaurus it has the words that the model reads, too."""
+    """Return the part of `Clip.info` about a prompt. Prompt retrieval adds the words that the model reads."""
     read = [stretch.words for stretch in script]
-    info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
+    info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.prompt_retrieval else {})
     return info | ({"warnings": list(warnings)} if warnings else {})
 
 

@@ -60,7 +60,7 @@ class Model(ModelParts):
 
         Args:
             prompt: What to show. A list of strings is a batch; a list of (seconds, words) is one prompt that changes.
-                A thesaurus may reword it (`read_as`). Without a prompt, a describer finds words for a given clip.
+                Prompt retrieval may reword it (`read_as`). Without a prompt, a describer finds words for a given clip.
             callback: Called with (latent frames done, in all); returning False ends the clip there.
             arguments: the fields of `Sources` and `Options`.
 

@@ -19,7 +19,7 @@ from reelm.lm.prompts import check_fits
 from reelm.lm.tasks import TASKS
 from reelm.sampling.folder import shipped
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.text.thesaurus import Similarity, Thesaurus
+from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval, Similarity
 from reelm.tokenizer.upscaling.config import SCALES
 from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
@@ -41,7 +41,7 @@ class ModelParts:
         dtype: number format of activations in decoding.
         audio_tokenizer: sound to codes and back; the language model may be silent all the same.
         describer: finds words for clips and sounds; None for a model without one.
-        thesaurus: turns prompts into the words of the training captions; None for none.
+        prompt_retrieval: turns prompts into the words of the training captions; None for none.
         specialists: further language models over the same codes, which read the same words. A request goes to the
             first of `lm` and these that was trained for every input of it.
         upscaler: enlarges clips; None for a model without one.
@@ -58,7 +58,7 @@ class ModelParts:
     dtype: Any = jnp.float32
     audio_tokenizer: AudioTokenizer | None = None
     describer: Describer | None = None
-    thesaurus: Thesaurus | None = None
+    prompt_retrieval: PromptRetrieval | None = None
     specialists: tuple[LanguageModel, ...] = ()
     upscaler: Upscaler | None = None
 
@@ -137,7 +137,7 @@ class ModelParts:
         return held(config.keys, config.keys_at_once, keys)
 
     def read_as(self, prompt: str) -> str:
-        """Return the words that the language model reads for a prompt: without a thesaurus the prompt itself.
+        """Return the words that the language model reads for a prompt: without prompt retrieval the prompt itself.
 
         RequestError when the prompt is too long, or not valid Unicode.
         """
@@ -145,16 +145,16 @@ class ModelParts:
             raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
         if self.lm is None or not prompt.strip():
             return prompt
-        if self.thesaurus is not None:
-            prompt = self.thesaurus.read(prompt)
+        if self.prompt_retrieval is not None:
+            prompt = self.prompt_retrieval.read(prompt)
         check_fits(self.lm.config, self.lm.text, prompt)
         return prompt
 
     def similarity(self, prompt: str) -> Similarity:
-        """Return the similarity of a prompt to the training captions, by the thesaurus; 1 without a thesaurus."""
-        if self.lm is None or self.thesaurus is None or not prompt.strip():
+        """Return the similarity of a prompt to the training captions, by prompt retrieval; 1 without it."""
+        if self.lm is None or self.prompt_retrieval is None or not prompt.strip():
             return Similarity(1.0, prompt, 1.0)
-        return self.thesaurus.similarity(prompt)
+        return self.prompt_retrieval.similarity(prompt)
 
 
 _SHARED = ("bits", "frames", "text_vocabulary", "text_width", "prefix", "sound_levels", "sound_bits", "sound_frames")

@@ -19,9 +19,9 @@ from reelm.storage.tensors import StoredType
 from reelm.tokenizer import text_encoders
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
-from reelm.train.lm.thesaurus import fit, least_similarity, read_file
+from reelm.train.lm.prompt_retrieval import fit, least_similarity, read_file
 
 from .draws import check_draws
 from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_upscaler, open_video_tokenizer
@@ -48,10 +48,10 @@ class ExportPlan:
     text_encoder: Path | None = None
     """Folder of the frozen encoder that a language model reads; None for the folder used in training. A small encoder
     is copied; of a large one only the name is stored."""
-    thesaurus: Path | None = None
-    """File of synonyms for the captions; see `lm/thesaurus.py`. None keeps the thesaurus of the model in `lm`."""
-    thesaurus_encoder: Path | None = None
-    """Folder of the sentence encoder of the thesaurus; None for the encoder that the language model reads."""
+    prompt_retrieval: Path | None = None
+    """File of synonyms for the captions; see `lm/prompt_retrieval.py`. None keeps that of the model in `lm`."""
+    prompt_retrieval_encoder: Path | None = None
+    """Folder of the sentence encoder of prompt retrieval; None for the encoder that the language model reads."""
     dtype: StoredType = "float32"
     """Number format of the stored weights."""
     differences: bool = False
@@ -103,13 +103,13 @@ def export(plan: ExportPlan, output: Path) -> Model:
     Raises:
         RequestError: a folder holds another training; language models differ in kind; one was trained on codes of
             another tokenizer or generates noise; no clip has the number of frames; `best` is set and no training has
-            evaluations; or there is an encoder for a thesaurus but no thesaurus.
+            evaluations; or prompt retrieval has an encoder but no file.
     """
-    if plan.thesaurus is None and plan.thesaurus_encoder is not None:
-        raise RequestError("a thesaurus_encoder needs a thesaurus; name its file, too (--thesaurus)")
+    if plan.prompt_retrieval is None and plan.prompt_retrieval_encoder is not None:
+        raise RequestError("a prompt_retrieval_encoder needs a file of synonyms; name it, too (--prompt-retrieval)")
     tokenizer = open_video_tokenizer(plan.video_tokenizer, best=plan.video_tokenizer in plan.evaluated)
     record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
-    audio = reader = lm = thesaurus = upscaler = None
+    audio = reader = lm = retrieval = upscaler = None
     defaults = Defaults()
     # These records come before those of language models, whose data the model card names as the model's.
     if plan.describer is not None:
@@ -124,14 +124,14 @@ def export(plan: ExportPlan, output: Path) -> Model:
     if plan.lm:
         opened = _drawn_by(tokenizer, _mean_lm(plan))
         _check_codes(plan, plan.lm[-1], opened, tokenizer, audio)
-        lm, thesaurus, defaults = opened.model, opened.thesaurus, _defaults(plan, opened, tokenizer)
+        lm, retrieval, defaults = opened.model, opened.prompt_retrieval, _defaults(plan, opened, tokenizer)
         record["lm"] = _lm_record(plan)
     specialists = [_specialist(plan, where, tokenizer, audio, lm) for where in plan.specialists]
     trained = ["lm", *(f"specialist_{number}" for number, _ in enumerate(specialists, 1))]
     record |= {name: plan.record(where, "lm") for name, where in zip(trained[1:], plan.specialists, strict=True)}
-    if plan.thesaurus is not None:
-        lm, thesaurus = _with_thesaurus(plan.thesaurus, plan.thesaurus_encoder, lm)
-    parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus, "upscaler": upscaler}
+    if plan.prompt_retrieval is not None:
+        lm, retrieval = _with_prompt_retrieval(plan.prompt_retrieval, plan.prompt_retrieval_encoder, lm)
+    parts = {"audio_tokenizer": audio, "describer": reader, "prompt_retrieval": retrieval, "upscaler": upscaler}
     model = Model(output.name, tokenizer, lm, defaults, record, **parts)
     if lm is not None and plan.check_draws:
         for each, name, where in zip((lm, *specialists), trained, (plan.lm[-1], *plan.specialists), strict=True):
@@ -224,14 +224,16 @@ def _describer(plan: ExportPlan, where: Path, tokenizer: VideoTokenizer) -> Desc
     return reader
 
 
-def _with_thesaurus(path: Path, encoder: Path | None, lm: LanguageModel | None) -> tuple[LanguageModel, Thesaurus]:
-    """Return the language model, whose training domain gets a least similarity, and the thesaurus of a file."""
+def _with_prompt_retrieval(
+    path: Path, encoder: Path | None, lm: LanguageModel | None
+) -> tuple[LanguageModel, PromptRetrieval]:
+    """Return the language model, whose training domain gets a least similarity, and the prompt retrieval of a file."""
     if lm is None:
-        raise RequestError("a thesaurus needs a language model; name one (--lm)")
+        raise RequestError("prompt retrieval needs a language model; name one (--lm)")
     words = read_file(path)
-    thesaurus = fit(lm.text if encoder is None else text_encoders.load(encoder), words)
-    domain = replace(lm.training_domain, similarity=least_similarity(thesaurus, words.captions))
-    return replace(lm, training_domain=domain), thesaurus
+    retrieval = fit(lm.text if encoder is None else text_encoders.load(encoder), words)
+    domain = replace(lm.training_domain, similarity=least_similarity(retrieval, words.captions))
+    return replace(lm, training_domain=domain), retrieval
 
 
 def _mean_lm(plan: ExportPlan) -> OpenedLM:

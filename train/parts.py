@@ -36,7 +36,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.families import parsed_config
 from reelm.tokenizer.text.encoder import Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval
 from reelm.tokenizer.text_encoders import load as load_encoder
 from reelm.tokenizer.upscaling.config import UpscalerConfig
 from reelm.tokenizer.upscaling.upscaler import Upscaler
@@ -122,7 +122,7 @@ class OpenedLM(NamedTuple):
     """Hash of the audio tokenizer whose codes it was trained on; None for a silent model."""
     scale: int
     """Factor by which its clips are higher and wider than what the encoder of that video tokenizer sees."""
-    thesaurus: Thesaurus | None = None
+    prompt_retrieval: PromptRetrieval | None = None
     """Synonyms of its captions; None for a training, which has none."""
 
 
@@ -137,7 +137,7 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
         lm, audio = model.language_model(), model.audio_tokenizer
         audio_hash = audio.hash if audio and lm.config.sound_levels else None
         video = model.video_tokenizer
-        return OpenedLM(lm, model.defaults, video.hash, audio_hash, scale_of(video), model.thesaurus)
+        return OpenedLM(lm, model.defaults, video.hash, audio_hash, scale_of(video), model.prompt_retrieval)
     part = open_part(where, "lm", best=best)
     assert isinstance(part, Trained)
     config, token_set = part.config, part.config["token_sets"][0]

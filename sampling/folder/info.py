@@ -135,11 +135,11 @@ def _language_model(manifest: Manifest, part: LMPart, counts: Mapping[str, int])
             "words": ", ".join(map("/".join, parts.describer.config.words)),
         }
     about["text"] = _text(config, parts.text_encoder, counts)
-    if parts.thesaurus is not None:
-        encoder = parts.thesaurus.encoder or parts.text_encoder
-        captions, names = len(parts.thesaurus.captions), len(parts.thesaurus.names)
-        about["text"]["thesaurus"] = f"{captions} captions, {names} more names"
-        about["text"]["thesaurus reads through"] = "pieces" if encoder is None else encoder.kind
+    if parts.prompt_retrieval is not None:
+        encoder = parts.prompt_retrieval.encoder or parts.text_encoder
+        captions, names = len(parts.prompt_retrieval.captions), len(parts.prompt_retrieval.names)
+        about["text"]["prompt retrieval"] = f"{captions} captions, {names} more names"
+        about["text"]["prompt retrieval reads through"] = "pieces" if encoder is None else encoder.kind
     about["defaults"] = asdict(defaults)
     return about
 

@@ -25,12 +25,13 @@ from reelm.tokenizer.upscaling.config import UpscalerConfig
 FORMAT = 5
 CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
-LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"
+LM_FILE, DESCRIBER_FILE = "lm.safetensors", "describer.safetensors"
+PROMPT_RETRIEVAL_FILE = "prompt_retrieval.safetensors"
 PIECES_FILE, ENCODER_FILE = "text.model", "text_encoder.safetensors"
-READS_PIECES_FILE, READS_FILE = "thesaurus.model", "thesaurus_encoder.safetensors"
+RETRIEVAL_PIECES_FILE, RETRIEVAL_ENCODER_FILE = "prompt_retrieval.model", "prompt_retrieval_encoder.safetensors"
 UPSCALER_FILE = "upscaler.safetensors"
-_FILES = (VIDEO_FILE, AUDIO_FILE, LM_FILE, DESCRIBER_FILE, THESAURUS_FILE, PIECES_FILE, ENCODER_FILE)
-_FILES += (READS_PIECES_FILE, READS_FILE, UPSCALER_FILE)
+_FILES = (VIDEO_FILE, AUDIO_FILE, LM_FILE, DESCRIBER_FILE, PROMPT_RETRIEVAL_FILE, PIECES_FILE, ENCODER_FILE)
+_FILES += (RETRIEVAL_PIECES_FILE, RETRIEVAL_ENCODER_FILE, UPSCALER_FILE)
 _MOST_SPECIALISTS = 8
 
 
@@ -92,8 +93,8 @@ class UpscalerPart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThesaurusPart:
-    """The words of a thesaurus, see `Thesaurus`, and its sentence encoder; None for that of the language model."""
+class PromptRetrievalPart:
+    """The words of a `PromptRetrieval`, and its sentence encoder; None for that of the language model."""
 
     captions: tuple[str, ...]
     modifiers: Mapping[str, str]
@@ -102,7 +103,7 @@ class ThesaurusPart:
 
     def __post_init__(self):
         if wrong := sorted({*self.names.values()} - {*self.captions}):
-            raise RequestError(f"names of a thesaurus are of captions that it has, not of {wrong[0]!r}")
+            raise RequestError(f"names of prompt retrieval are of captions that it has, not of {wrong[0]!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ class Parts:
     specialists: tuple[LMPart, ...] = ()
     text_encoder: TextEncoderPart | None = None
     describer: DescriberPart | None = None
-    thesaurus: ThesaurusPart | None = None
+    prompt_retrieval: PromptRetrievalPart | None = None
     upscaler: UpscalerPart | None = None
 
     def __post_init__(self):
@@ -144,10 +145,10 @@ class Parts:
             PIECES_FILE: self.lm is not None and (self.text_encoder is None or carried),
             ENCODER_FILE: self.lm is not None and carried,
             DESCRIBER_FILE: self.describer is not None,
-            THESAURUS_FILE: self.thesaurus is not None,
+            PROMPT_RETRIEVAL_FILE: self.prompt_retrieval is not None,
             UPSCALER_FILE: self.upscaler is not None,
-            READS_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
-            READS_PIECES_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
+            RETRIEVAL_ENCODER_FILE: self.prompt_retrieval is not None and self.prompt_retrieval.encoder is not None,
+            RETRIEVAL_PIECES_FILE: self.prompt_retrieval is not None and self.prompt_retrieval.encoder is not None,
         }
         return {*self.language_models, *(name for name, taken in takes.items() if taken)}
 

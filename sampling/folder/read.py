@@ -7,8 +7,8 @@ lm.safetensors, text.model    together or not at all: a folder without them has 
 lm_2.safetensors, ...         only of models with specialists: language models for what the first one never learned,
                               whole or as differences from it
 text_encoder.safetensors      only of models with a small frozen text encoder; see text_parts.py for large ones
-thesaurus.safetensors         only of models that reword prompts
-thesaurus_encoder.safetensors the sentence encoder of a thesaurus; its pieces are in thesaurus.model
+prompt_retrieval.safetensors  only of models that reword prompts
+prompt_retrieval_encoder.safetensors  its sentence encoder, whose pieces are in prompt_retrieval.model
 describer.safetensors         only of models that describe clips
 upscaler.safetensors          only of models that enlarge clips
 README.md                     the model card, for people
@@ -59,7 +59,7 @@ def read(
     if not shipped.holds(folder):
         check_shapes(folder, manifest, params)
     tokenizer = VideoTokenizer(parts.video_tokenizer.config, params[VIDEO_FILE], parts.video_tokenizer.hash)
-    audio, lms, describer, thesaurus, upscaler = None, list[LanguageModel](), None, None, None
+    audio, lms, describer, retrieval, upscaler = None, list[LanguageModel](), None, None, None
     if parts.audio_tokenizer is not None:
         audio = AudioTokenizer(parts.audio_tokenizer.config, params[AUDIO_FILE], parts.audio_tokenizer.hash)
     if parts.lm is not None:
@@ -72,8 +72,9 @@ def read(
             )
     if parts.describer is not None:
         describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
-    if parts.thesaurus is not None:
-        thesaurus = text_parts.opened_thesaurus(parts.thesaurus, data, params, lms[0].text if lms else None)
+    if parts.prompt_retrieval is not None:
+        read = lms[0].text if lms else None
+        retrieval = text_parts.opened_prompt_retrieval(parts.prompt_retrieval, data, params, read)
     if parts.upscaler is not None:
         upscaler = Upscaler(parts.upscaler.config, params[UPSCALER_FILE])
     activations = jnp.dtype(device().int8_activations if number_format == "int8" else number_format)
@@ -86,7 +87,7 @@ def read(
         dtype=activations,
         audio_tokenizer=audio,
         describer=describer,
-        thesaurus=thesaurus,
+        prompt_retrieval=retrieval,
         specialists=tuple(lms[1:]),
         upscaler=upscaler,
     )

@@ -27,12 +27,12 @@ from .manifest import (
     DESCRIBER_FILE,
     ENCODER_FILE,
     MANIFEST,
-    READS_FILE,
-    THESAURUS_FILE,
+    PROMPT_RETRIEVAL_FILE,
+    RETRIEVAL_ENCODER_FILE,
     UPSCALER_FILE,
     VIDEO_FILE,
     Manifest,
-    ThesaurusPart,
+    PromptRetrievalPart,
 )
 
 _MOST = 2**20  # of anything that a configuration counts: above it a net could not even be described
@@ -64,23 +64,23 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
     for file, part, init in nets:
         if part is not None:
             _check(folder / file, part.config, init, params[file])
-    if parts.thesaurus is not None:
-        _check_thesaurus(folder, parts.thesaurus, params)
+    if parts.prompt_retrieval is not None:
+        _check_prompt_retrieval(folder, parts.prompt_retrieval, params)
     if parts.text_encoder is not None and ENCODER_FILE in params:
         _check_encoder(folder / ENCODER_FILE, KINDS[parts.text_encoder.kind], params[ENCODER_FILE])
     remember(folder)
 
 
-def _check_thesaurus(folder: Path, part: ThesaurusPart, params: Mapping[str, dict]) -> None:
+def _check_prompt_retrieval(folder: Path, part: PromptRetrievalPart, params: Mapping[str, dict]) -> None:
     captions, names = len(part.captions), len(part.names)
     # The width of embeddings and the number of other sentences are known only from this tensor.
-    others = params[THESAURUS_FILE].get("others")
+    others = params[PROMPT_RETRIEVAL_FILE].get("others")
     count, width = (None, None) if others is None or others.ndim != 2 else others.shape
     wanted = {"kernel": (width, captions), "bias": (captions,)}
     wanted |= {"labels": (captions + names, width), "others": (count, width)}
-    _compare(folder / THESAURUS_FILE, wanted, params[THESAURUS_FILE])
+    _compare(folder / PROMPT_RETRIEVAL_FILE, wanted, params[PROMPT_RETRIEVAL_FILE])
     if part.encoder is not None:
-        _check_encoder(folder / READS_FILE, KINDS[part.encoder.kind], params[READS_FILE])
+        _check_encoder(folder / RETRIEVAL_ENCODER_FILE, KINDS[part.encoder.kind], params[RETRIEVAL_ENCODER_FILE])
 
 
 def remember(folder: Path) -> None:

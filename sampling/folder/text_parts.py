@@ -1,7 +1,7 @@
 """The text encoder of a model folder. The folder holds pieces and a small encoder, but only the hash of a large one.
 
 In: a `Text`, or what a folder says of it. Out: files and the part "text_encoder" of model.json, or a `Text`. A large
-encoder is larger than the models that use it, so the user gives its folder to `reelm.load`. A thesaurus uses the
+encoder is larger than the models that use it, so the user gives its folder to `reelm.load`. Prompt retrieval uses the
 encoder of the language model, or one of its own in the folder.
 """
 
@@ -18,20 +18,20 @@ from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.encoder import Embeddings, Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval
 from reelm.tokenizer.text.words import words_of
 
 from .manifest import (
     ENCODER_FILE,
     PIECES_FILE,
-    READS_FILE,
-    READS_PIECES_FILE,
-    THESAURUS_FILE,
+    PROMPT_RETRIEVAL_FILE,
+    RETRIEVAL_ENCODER_FILE,
+    RETRIEVAL_PIECES_FILE,
+    PromptRetrievalPart,
     TextEncoderPart,
-    ThesaurusPart,
 )
 
-_LONGEST = 64  # pieces of a prompt that a thesaurus with an encoder of its own reads
+_LONGEST = 64  # pieces of a prompt that prompt retrieval with an encoder of its own reads
 
 
 @dataclass(frozen=True)
@@ -134,27 +134,32 @@ def _sound(model: bytes, file: str) -> Iterator[None]:
         raise RequestError(f"{file} is not a vocabulary of SentencePiece; fetch the model again") from error
 
 
-def thesaurus_part(thesaurus: Thesaurus, read: Text | None) -> ThesaurusPart:
-    """Return the part of a thesaurus in model.json. `read` is the encoder of the language model, stored only once."""
-    encoder = part_of(thesaurus.encoder)
+def prompt_retrieval_part(retrieval: PromptRetrieval, read: Text | None) -> PromptRetrievalPart:
+    """Return what model.json says of prompt retrieval. `read` is the language model's encoder, stored only once."""
+    encoder = part_of(retrieval.encoder)
     own = None if read is not None and part_of(read) == encoder else encoder
-    return ThesaurusPart(captions=thesaurus.captions, modifiers=thesaurus.modifiers, names=thesaurus.names, encoder=own)
+    return PromptRetrievalPart(
+        captions=retrieval.captions,
+        modifiers=retrieval.modifiers,
+        names=retrieval.names,
+        encoder=own,
+    )
 
 
-def stored_thesaurus(thesaurus: Thesaurus, read: Text | None, dtype: StoredType) -> dict[str, bytes]:
-    """Return the files of a thesaurus, and of its encoder unless that is the one of the language model."""
-    files = {THESAURUS_FILE: pack(thesaurus.params, dtype)}
-    if thesaurus_part(thesaurus, read).encoder is None:
+def stored_prompt_retrieval(retrieval: PromptRetrieval, read: Text | None, dtype: StoredType) -> dict[str, bytes]:
+    """Return the files of prompt retrieval, and of its encoder unless that is the one of the language model."""
+    files = {PROMPT_RETRIEVAL_FILE: pack(retrieval.params, dtype)}
+    if prompt_retrieval_part(retrieval, read).encoder is None:
         return files
-    if (carried := thesaurus.encoder.carried) is None:
-        raise RequestError("the model's folder holds the encoder of a thesaurus; take a small one")
-    return files | {READS_FILE: pack(carried.params, dtype), READS_PIECES_FILE: carried.pieces}
+    if (carried := retrieval.encoder.carried) is None:
+        raise RequestError("the model's folder holds the encoder of prompt retrieval; take a small one")
+    return files | {RETRIEVAL_ENCODER_FILE: pack(carried.params, dtype), RETRIEVAL_PIECES_FILE: carried.pieces}
 
 
-def opened_thesaurus(
-    part: ThesaurusPart, files: Mapping[str, bytes], params: Mapping[str, dict], read: Text | None
-) -> Thesaurus:
-    """Return the thesaurus of a model folder; `read` is the encoder of the language model.
+def opened_prompt_retrieval(
+    part: PromptRetrievalPart, files: Mapping[str, bytes], params: Mapping[str, dict], read: Text | None
+) -> PromptRetrieval:
+    """Return the prompt retrieval of a model folder; `read` is the encoder of the language model.
 
     Raises:
         RequestError: its encoder embeds no sentences, or its pieces are damaged.
@@ -163,7 +168,7 @@ def opened_thesaurus(
     if part.encoder is not None:
         if not part.encoder.is_carried:
             raise RequestError(f"{part.encoder.kind} is not an encoder that a model's folder can hold")
-        encoder = _carried(part.encoder, params[READS_FILE], files, READS_PIECES_FILE, _LONGEST)
+        encoder = _carried(part.encoder, params[RETRIEVAL_ENCODER_FILE], files, RETRIEVAL_PIECES_FILE, _LONGEST)
     if encoder is None or isinstance(encoder, TextTokenizer):
-        raise RequestError("the thesaurus of the model has no sentence encoder; fetch the model again")
-    return Thesaurus(part.captions, part.modifiers, params[THESAURUS_FILE], encoder, part.names)
+        raise RequestError("the prompt retrieval of the model has no sentence encoder; fetch the model again")
+    return PromptRetrieval(part.captions, part.modifiers, params[PROMPT_RETRIEVAL_FILE], encoder, part.names)

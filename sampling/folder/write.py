@@ -58,8 +58,8 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType, differ
     files |= {file: pack(params[file], dtype, base=base) for file in specialists}
     if model.lm is not None:
         files |= text_parts.stored(model.lm.text, dtype)
-    if model.thesaurus is not None:
-        files |= text_parts.stored_thesaurus(model.thesaurus, model.lm and model.lm.text, dtype)
+    if model.prompt_retrieval is not None:
+        files |= text_parts.stored_prompt_retrieval(model.prompt_retrieval, model.lm and model.lm.text, dtype)
     manifest = manifest_of(model, dtype, {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
     files[CARD] = card(info(folder.name, manifest, counts(model))).encode()
     with replacing_together(folder, last=MANIFEST) as staging:
@@ -77,6 +77,7 @@ def about(model: ModelParts) -> dict[str, Any]:
 def manifest_of(model: ModelParts, dtype: StoredType, files: Mapping[str, str]) -> Manifest:
     """Return the manifest of a model that is stored in files of these digests."""
     audio, lm, describer, upscaler = model.audio_tokenizer, model.lm, model.describer, model.upscaler
+    retrieval = model.prompt_retrieval
     lms = [
         LMPart(config=each.config, tasks=each.tasks, training_domain=each.training_domain)
         for each in model.language_models
@@ -88,7 +89,7 @@ def manifest_of(model: ModelParts, dtype: StoredType, files: Mapping[str, str]) 
         specialists=tuple(lms[1:]),
         text_encoder=lm and text_parts.part_of(lm.text),
         describer=describer and DescriberPart(config=describer.config),
-        thesaurus=model.thesaurus and text_parts.thesaurus_part(model.thesaurus, lm and lm.text),
+        prompt_retrieval=retrieval and text_parts.prompt_retrieval_part(retrieval, lm and lm.text),
         upscaler=upscaler and UpscalerPart(config=upscaler.config),
     )
     return Manifest(dtype=dtype, parts=parts, defaults=model.defaults, files=files, record=model.record)

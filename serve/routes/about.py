@@ -18,9 +18,9 @@ def about(name: str, model: Model) -> dict[str, Any]:
     `upscale` the scales by which it enlarges clips. They are 0, empty or false for a model that was not trained with
     them.
     """
-    lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
+    lm, defaults, retrieval = model.language_model(), model.defaults, model.prompt_retrieval
     configs = [each.config for each in model.language_models]
-    captions, names = ([], ()) if thesaurus is None else (list(thesaurus.captions), thesaurus.names)
+    captions, names = ([], ()) if retrieval is None else (list(retrieval.captions), retrieval.names)
     words = list(lm.training_domain.words)
     return {
         "id": name,
@@ -37,7 +37,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "upscale": list(model.scales),
         "words": words,
         "captions": captions,
-        "endings": [] if thesaurus is None else sorted(set(thesaurus.modifiers.values()) - {""}),
+        "endings": [] if retrieval is None else sorted(set(retrieval.modifiers.values()) - {""}),
         "languages": _languages([*words, *captions, *names]),
         "trained_frames": lm.training_domain.frames,
         **{each: getattr(defaults, each) for each in ("height", "width", "num_frames", "fps", "cfg_scale")},

@@ -3,7 +3,7 @@
 from typing import Any
 
 from reelm.lm.training_domain import TrainingDomain, outside
-from reelm.tokenizer.text.thesaurus import Similarity
+from reelm.tokenizer.text.prompt_retrieval import Similarity
 from reelm.tokenizer.text.words import words_of
 
 ASKED: dict[str, Any] = {

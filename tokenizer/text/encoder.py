@@ -62,7 +62,7 @@ class TextEncoder(Protocol):
 
     @property
     def embeds_sentences(self) -> bool:
-        """Whether row 0 is an embedding of the whole prompt, as a thesaurus needs."""
+        """Whether row 0 is an embedding of the whole prompt, as prompt retrieval needs."""
         ...
 
     @property

@@ -1,1 +1,1 @@
-"""Training of the language model, the describer and the thesaurus."""
+"""Training of the language model, the describer and prompt retrieval."""

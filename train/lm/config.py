@@ -26,7 +26,7 @@ class LMRun:
     held_out: tuple[Path, ...] = ()
     """Token sets of clips outside the training, for evaluations."""
     captions: Captions = "all"
-    """Caption of a clip that is read: a random one of "all", always the "first", for a model with a thesaurus, or
+    """Caption of a clip that is read: a random one of "all", always the "first", for a model with prompt retrieval, or
     always the "last", which is Chinese in sets with two languages."""
     video_tokenizer: Path | None = None
     """Video tokenizer that made the tokens, to decode samples during training. Default: no samples."""

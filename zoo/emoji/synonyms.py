@@ -1,6 +1,6 @@
-"""Other words for animated emoji, as the file that `train/lm/thesaurus.py` reads.
+"""Other words for animated emoji, as the file that `train/lm/prompt_retrieval.py` reads.
 
-    python -m reelm.zoo.emoji.synonyms DOWNLOADS thesaurus.json [zh zh-hant ja es]
+    python -m reelm.zoo.emoji.synonyms DOWNLOADS synonyms.json [zh zh-hant ja es]
 
 In: the folder of the packages that `packages.FETCH` brings and, for names and keywords in other languages, `npm pack
 emojibase-data@17.0.0`. Out: for the usual name of each emoji that moves its other names and its keywords, alone, beside
@@ -29,7 +29,7 @@ from .translations import TONES as CHINESE_TONES
 _PAIRS = 6  # of keywords for each emoji, and half as many beside its name
 
 
-def thesaurus(emoji: Sequence[Emoji], translations: Mapping[str, Sequence[Translation]]) -> dict[str, Any]:
+def synonyms(emoji: Sequence[Emoji], translations: Mapping[str, Sequence[Translation]]) -> dict[str, Any]:
     """Return the content of the file, for emoji that move. Skin tones are listed by their modifier.
 
     translations: of each emoji by its base; {} for English alone.
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
     packages, output, languages = Path(arguments[0]), Path(arguments[1]), arguments[2:]
     translations = read_translations(packages, languages) if languages else {}
     with replacing(output) as temporary:
-        content = thesaurus(read_packages(packages), translations)
+        content = synonyms(read_packages(packages), translations)
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(output)
 

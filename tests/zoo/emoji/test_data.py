@@ -17,7 +17,7 @@ from reelm.data import catalog
 from reelm.data.stored_clip import decode, encode
 from reelm.errors import RequestError
 from reelm.evaluation.features import efficientnet
-from reelm.train.lm.thesaurus import read_file
+from reelm.train.lm.prompt_retrieval import read_file
 from reelm.zoo.emoji import captions as emoji_captions
 from reelm.zoo.emoji import clips as animated_emoji
 from reelm.zoo.emoji import evaluation as evaluate_emoji
@@ -162,7 +162,7 @@ def test_a_word_alone_stands_for_one_emoji(emoji):
 
 def test_other_words_for_emoji_are_their_names_and_keywords(emoji, tmp_path):
     path = tmp_path / "words.json"
-    path.write_text(json.dumps(synonyms.thesaurus(emoji, {})))
+    path.write_text(json.dumps(synonyms.synonyms(emoji, {})))
     captions, modifiers, names = read_file(path)
     moving = [each for each in emoji if each.animated and not each.tone]
     assert set(captions) == {each.names[0] for each in moving}
@@ -181,7 +181,7 @@ def test_names_in_other_languages_are_those_of_one_emoji(emoji, tmp_path):
         (tmp_path / f"node_modules/emojibase-data/{language}").mkdir(parents=True)
         (tmp_path / f"node_modules/emojibase-data/{language}/data.json").write_text(json.dumps(rows))
     languages = ("zh", "zh-hant", "ja", "es")
-    made = synonyms.thesaurus(emoji, read_translations(tmp_path, languages))
+    made = synonyms.synonyms(emoji, read_translations(tmp_path, languages))
     assert {name: caption for name, caption in made["names"].items() if caption == "mouse"} == {
         "鼠": "mouse", "ネズミ": "mouse",
     }  # fmt: skip

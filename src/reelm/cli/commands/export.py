@@ -26,9 +26,9 @@ class Export:
     """Workdir of `reelm train audio-tokenizer`, for a model with sound."""
     text_encoder: Path | None = None
     """Folder of the text encoder that the language model was trained with. Default: the folder used in training."""
-    thesaurus: Path | None = None
-    """JSON file of synonyms for the captions. Default: the thesaurus of the model that --lm names, if it has one."""
-    thesaurus_encoder: Path | None = None
+    prompt_retrieval: Path | None = None
+    """JSON file of synonyms for the captions. Default: the prompt retrieval of the model that --lm names, if any."""
+    prompt_retrieval_encoder: Path | None = None
     """Folder of the sentence encoder that finds the caption of a prompt. Default: the language model's text encoder."""
     lm: tuple[Path, ...] = ()
     """Workdir of `reelm train lm`. Without one the model can reconstruct and tokenize but not generate. Several runs

@@ -1,8 +1,8 @@
-"""The thesaurus of a model: prompts in anyone's words to the captions that the model was trained on.
+"""Prompt retrieval: prompts in anyone's words to the captions that the model was trained on.
 
 In: a prompt. Out: the caption that means it, for the language model to read. A language model that saw each thing under
 one name draws nothing under another; which caption a prompt means is asked of a sentence encoder, which has read far
-more than there are captions. `train/lm/thesaurus.py` fits one.
+more than there are captions. `train/lm/prompt_retrieval.py` fits it.
 """
 
 import re
@@ -37,7 +37,7 @@ class Similarity(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Thesaurus:
+class PromptRetrieval:
     """Captions, what may be added to any of them, and a linear classifier of sentences.
 
     Attributes:
@@ -62,7 +62,9 @@ class Thesaurus:
     def __post_init__(self):
         check_encoder(self.encoder)
         if self.encoder.width != (width := self.params["kernel"].shape[0]):
-            raise RequestError(f"a thesaurus asks a sentence encoder of width {width}, not of {self.encoder.width}")
+            raise RequestError(
+                f"prompt retrieval asks a sentence encoder of width {width}, not of {self.encoder.width}"
+            )
 
     def read(self, prompt: str) -> str:
         """Return the caption that means the prompt: itself where it is known, else the likeliest one, with its endings.
@@ -132,7 +134,9 @@ class Thesaurus:
 def check_encoder(text: Text) -> None:
     """Check that what reads words embeds sentences, else raise RequestError."""
     if isinstance(text, TextTokenizer) or not text.embeds_sentences:
-        raise RequestError("a thesaurus asks a sentence encoder; name the folder of one (--thesaurus-encoder)")
+        raise RequestError(
+            "prompt retrieval asks a sentence encoder; name the folder of one (--prompt-retrieval-encoder)"
+        )
 
 
 def _whole(words: str) -> str:

@@ -1,4 +1,4 @@
-"""The thesaurus: which caption a prompt means, how one is fitted, and models that read through it."""
+"""Prompt retrieval: which caption a prompt means, how one is fitted, and models that read through it."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ import reelm
 from reelm.cli.main import main
 from reelm.errors import RequestError
 from reelm.tokenizer import text_encoders
+from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
-from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.train.export import ExportPlan, export
-from reelm.train.lm.thesaurus import Words, fit, read_file
+from reelm.train.lm.prompt_retrieval import Words, fit, read_file
 
 CAPTIONS = {
     "dog": ["puppy", "a hound that barks", "canine pet"],
@@ -37,7 +37,7 @@ def shipped():
 
 
 @pytest.fixture(scope="module")
-def small(shipped) -> Thesaurus:
+def small(shipped) -> PromptRetrieval:
     return fit(shipped.lm.text, Words(CAPTIONS, MODIFIERS, NAMES))
 
 
@@ -91,7 +91,7 @@ def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
     )
     assert shipped.read_as("深肤色的挥手") == "waving hand: dark skin tone"
     assert shipped.read_as("鬧鐘") == shipped.read_as("闹钟") == "alarm clock"
-    captions = shipped.thesaurus.captions
+    captions = shipped.prompt_retrieval.captions
     assert len(captions) > 700 and [shipped.read_as(caption) for caption in captions] == list(captions)
 
 
@@ -117,10 +117,10 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     captions = {"a dog": ["dog runs"], "a plane": ["a plane takes off"]}
     model = reader(tiny_model, encoder)
     lm = replace(model.language_model(), tasks=("t2v", "continuation"))
-    model = replace(model, lm=lm, thesaurus=fit(encoder, Words(captions, {"again": ", again"}, {"犬": "a dog"})))
+    model = replace(model, lm=lm, prompt_retrieval=fit(encoder, Words(captions, {"again": ", again"}, {"犬": "a dog"})))
     model.save(tmp_path / "m")
     loaded = reelm.load(str(tmp_path / "m"))
-    assert loaded.info()["text"]["thesaurus"] == "2 captions, 1 more names"
+    assert loaded.info()["text"]["prompt retrieval"] == "2 captions, 1 more names"
     assert loaded.read_as("犬, again") == "a dog, again"
     other = "a plane takes off, again"
     caption = model.read_as(other)
@@ -135,22 +135,22 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])
 
 
-def test_a_model_that_reads_pieces_asks_the_encoder_of_its_thesaurus(tiny_model, small, tmp_path):
-    replace(tiny_model, thesaurus=small).save(tmp_path / "m")
+def test_a_model_that_reads_pieces_asks_the_encoder_of_its_prompt_retrieval(tiny_model, small, tmp_path):
+    replace(tiny_model, prompt_retrieval=small).save(tmp_path / "m")
     loaded = reelm.load(str(tmp_path / "m"))
-    assert loaded.info()["text"]["thesaurus reads through"] == small.encoder.kind
+    assert loaded.info()["text"]["prompt retrieval reads through"] == small.encoder.kind
     joined = ExportPlan(video_tokenizer=tmp_path / "m", lm=[tmp_path / "m"], check_draws=False)
     for words in ("a taxi in traffic", "a doggy", "汽车"):
         assert loaded.read_as(words) == small.read(words)
         assert loaded.similarity(words).value == pytest.approx(small.similarity(words).value, abs=1e-5)
     assert export(joined, tmp_path / "joined").read_as("汽车") == "car"
-    (tmp_path / "m" / "thesaurus.model").unlink()
-    with pytest.raises(RequestError, match=r"thesaurus\.model"):
+    (tmp_path / "m" / "prompt_retrieval.model").unlink()
+    with pytest.raises(RequestError, match=r"prompt_retrieval\.model"):
         reelm.load(str(tmp_path / "m"))
 
 
 def test_an_encoder_of_no_sentences_is_refused(tiny_model):
-    with pytest.raises(RequestError, match="asks a sentence encoder; .*--thesaurus-encoder"):
+    with pytest.raises(RequestError, match="asks a sentence encoder; .*--prompt-retrieval-encoder"):
         fit(tiny_model.lm.text, Words(CAPTIONS, MODIFIERS, NAMES))
 
 
@@ -170,10 +170,10 @@ def test_traditional_characters_are_those_of_a_simplified_name(small):
         '{"captions": {"a": 1}}',
     ],
 )
-def test_what_is_no_thesaurus_is_refused_in_a_line(tmp_path, capsys, text):
+def test_what_is_no_file_of_synonyms_is_refused_in_a_line(tmp_path, capsys, text):
     path = tmp_path / "words.json"
     path.write_text(text)
-    with pytest.raises(RequestError, match="is not a thesaurus"):
+    with pytest.raises(RequestError, match="is not a file of synonyms"):
         read_file(path)
     line = [
         "export",
@@ -183,13 +183,13 @@ def test_what_is_no_thesaurus_is_refused_in_a_line(tmp_path, capsys, text):
         "emoji",
         "-o",
         str(tmp_path / "m"),
-        "--thesaurus",
+        "--prompt-retrieval",
         str(path),
     ]
     assert main(line) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1 and not (tmp_path / "m").exists()
 
 
-def test_an_encoder_for_no_thesaurus_is_refused(tmp_path):
-    with pytest.raises(RequestError, match="name its file, too"):
-        export(ExportPlan(video_tokenizer=tmp_path, thesaurus_encoder=tmp_path), tmp_path / "m")
+def test_an_encoder_without_prompt_retrieval_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="name it, too"):
+        export(ExportPlan(video_tokenizer=tmp_path, prompt_retrieval_encoder=tmp_path), tmp_path / "m")

@@ -1,9 +1,9 @@
-"""Fit a thesaurus: from a file of captions and their synonyms to a classifier of sentences.
+"""Fit prompt retrieval: from a file of captions and their synonyms to a classifier of sentences.
 
 The file is JSON: {"captions": {caption: [other words, ...]}, "modifiers": {words: ending of a caption}, "names": {name:
-caption}}; see `tokenizer/text/thesaurus.py`. `reelm export --thesaurus FILE` puts one into a model. The classifier is
-Fisher's linear discriminant: a caption, its names and its other words are one class, and directions that vary within
-classes weigh less.
+caption}}; see `tokenizer/text/prompt_retrieval.py`. `reelm export --prompt-retrieval FILE` puts it into a model. The
+classifier is Fisher's linear discriminant: a caption, its names and its other words are one class, and directions that
+vary within classes weigh less.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from reelm.errors import RequestError, reason
 from reelm.storage.fields import read_json
 from reelm.tokenizer.text.encoder import Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.thesaurus import Thesaurus, check_encoder
+from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval, check_encoder
 
 # Regularisation: variance added to that within the classes, as a multiple of its mean, because classes have a few dozen
 # members and embeddings 512 values. Keywords left out of the fit were found best at 5 to 20.
@@ -32,7 +32,7 @@ _MEASURED, _UNLIKE = 500, 0.04
 
 
 class Words(NamedTuple):
-    """The content of a thesaurus file: other words for each caption, endings of captions, captions by further names."""
+    """The content of a file of synonyms: other words for captions, endings of captions, captions by further names."""
 
     captions: Mapping[str, Sequence[str]]
     modifiers: Mapping[str, str]
@@ -40,7 +40,7 @@ class Words(NamedTuple):
 
 
 def read_file(path: Path) -> Words:
-    """Return the content of a thesaurus file; RequestError when it is not valid."""
+    """Return the content of a file of synonyms; RequestError when it is not valid."""
     try:
         found = read_json(path)
         captions = {str(caption): [str(words) for words in others] for caption, others in found["captions"].items()}
@@ -48,18 +48,18 @@ def read_file(path: Path) -> Words:
         names = {str(name): str(caption) for name, caption in found.get("names", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(
-            f'{path} is not a thesaurus ({reason(error)}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
-            '"modifiers": {WORDS: ENDING}, "names": {NAME: CAPTION}}'
+            f"{path} is not a file of synonyms ({reason(error)}); it is JSON: "
+            '{"captions": {CAPTION: [OTHER WORDS, ...]}, "modifiers": {WORDS: ENDING}, "names": {NAME: CAPTION}}'
         ) from error
     if len(captions) < 2 or not all(map(str.strip, (*captions, *modifiers, *names))):
-        raise RequestError(f"{path} is not a thesaurus: it needs at least two captions, and none may be blank")
+        raise RequestError(f"{path} is not a file of synonyms: it needs at least two captions, and none may be blank")
     if wrong := sorted({*names.values()} - {*captions}):
-        raise RequestError(f"{path} is not a thesaurus: it has a name for {wrong[0]!r}, which is not a caption")
+        raise RequestError(f"{path} is not a file of synonyms: it has a name for {wrong[0]!r}, which is not a caption")
     return Words(captions, modifiers, names)
 
 
-def fit(encoder: Text, words: Words) -> Thesaurus:
-    """Return the thesaurus fitted to the embeddings by `encoder` of captions, their names and other words.
+def fit(encoder: Text, words: Words) -> PromptRetrieval:
+    """Return prompt retrieval fitted to the embeddings by `encoder` of captions, their names and other words.
 
     Words that are too long for the encoder are left out. Raises RequestError when a caption is too long, or the encoder
     does not embed sentences.
@@ -96,7 +96,7 @@ def fit(encoder: Text, words: Words) -> Thesaurus:
         "labels": _directions(encoder, (*captions, *words.names)),
         "others": _directions(encoder, _fitting(encoder, _OTHER_MATTERS.read_text(encoding="utf-8").splitlines())),
     }
-    return Thesaurus(tuple(captions), dict(words.modifiers), params, encoder, dict(words.names))
+    return PromptRetrieval(tuple(captions), dict(words.modifiers), params, encoder, dict(words.names))
 
 
 def _fitting(encoder: TextEncoder, sentences: Iterable[str]) -> list[str]:
@@ -116,9 +116,9 @@ def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
     return found / np.linalg.norm(found, axis=-1, keepdims=True)
 
 
-def least_similarity(thesaurus: Thesaurus, captions: Mapping[str, Sequence[str]]) -> float:
+def least_similarity(retrieval: PromptRetrieval, captions: Mapping[str, Sequence[str]]) -> float:
     """Return a similarity that nearly all other words reach; without other words, one that every prompt reaches."""
-    encoder = thesaurus.encoder
+    encoder = retrieval.encoder
     phrases = [words for others in captions.values() for words in _fitting(encoder, others)]
-    similarity = [thesaurus.similarity(words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
+    similarity = [retrieval.similarity(words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
     return float(np.quantile(similarity, _UNLIKE)) if similarity else -1.0
