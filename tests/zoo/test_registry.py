@@ -47,7 +47,7 @@ def test_no_two_models_bring_the_same_name():
 
 
 def test_an_unknown_task_is_refused_with_those_that_there_are():
-    with pytest.raises(RequestError, match="no task is named 'words-latin'; there are words, .*, world"):
+    with pytest.raises(RequestError, match="no task is named 'words-latin'; choose one of words, .*, world"):
         by_task.find("words-latin")
 
 
