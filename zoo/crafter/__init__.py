@@ -1,4 +1,4 @@
-"""`crafter`: a world that is played with keys, of the game Crafter."""
+"""`crafter`: a world model of the game Crafter, played with keys."""
 
 from reelm.registry import DataCard
 

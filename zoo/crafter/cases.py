@@ -1,7 +1,6 @@
-"""Situations of Crafter in lands that no model has seen, with what the engine makes of a key in each.
+"""Record test cases of Crafter in lands that no model has seen, with the engine's response to a key in each.
 
-Comes in: how many, and a seed. Goes out: `Case`s of one key, and `Start`s that go on for many. Needs the extra
-`worlds`.
+In: the number of cases, and a seed. Out: `Case`s of one key, and `Start`s of many keys. Needs the extra `worlds`.
 """
 
 from collections.abc import Callable
@@ -15,29 +14,29 @@ from .judge import MIDDLE, TELLING, Case, in_view, shifted, tiles
 from .players import purposeful_player
 
 HISTORY = 6  # frames before the key
-HORIZON = 20  # steps that the engine goes on from a start
+HORIZON = 20  # steps of the engine after a start
 WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
-GOODS = {"tree": "wood", "stone": "stone", "water": "drink"}  # what each gives
+GOODS = {"tree": "wood", "stone": "stone", "water": "drink"}  # what the player gets from each material
 BLOCKS = ("water", "tree", "stone", "table")
 
 _FIRST_LAND = 2_000_000  # training has the lands from 0 on, the test split those from 1,000,000 on
 _LANDS_OF_A_SEED = 1_000
 _CASES_OF_A_LAND = 48  # of each class
-_LIFE = 24  # steps in search of a case
-_MOST = 9  # that the player can have of anything
+_LIFE = 24  # steps of a life that searches for a case
+_MOST = 9  # most items of a kind that the player can have
 
 See = Callable[[np.ndarray], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """A place to go on from.
+    """A state of the game from which many steps are played.
 
     Attributes:
-        before: the T - 1 keys that made the frames after the first, None for none.
-        frames: uint8 `[T, 72, 72, 3]`, the engine's.
-        keys: that follow, None for none.
-        after: uint8 `[len(keys), 72, 72, 3]`, the engine's frames of these keys.
+        before: the T - 1 keys between the frames; None for no key.
+        frames: uint8 `[T, 72, 72, 3]` of the engine.
+        keys: the keys that follow; None for no key.
+        after: uint8 `[len(keys), 72, 72, 3]`, the engine's frames after these keys.
     """
 
     before: list[str | None]
@@ -47,14 +46,14 @@ class Start:
 
 
 def played(count: int, starts: int, seed: int, see: See) -> tuple[list[Case], list[Start]]:
-    """Return cases and starts from lands that are played.
+    """Play lands, and return cases and starts from them.
 
     Args:
-        count: cases of each class: moves, blocked moves and what is done, the last two in equal parts for each
-            material. Fewer only where many lands do not offer them.
-        starts: how many.
+        count: cases of each class: moves, blocked moves and actions, the last two in equal parts for each material.
+            There may be fewer if many lands do not offer them.
+        starts: number of starts.
         seed: of lands and players.
-        see: is shown every frame, and frames with all that a player can have.
+        see: called with every frame, and with frames of everything that a player can have.
     """
     rng, cases, begun = np.random.default_rng([seed, _FIRST_LAND]), list[Case](), list[Start]()
     wanted = {"moved": count}
@@ -83,7 +82,7 @@ def played(count: int, starts: int, seed: int, see: See) -> tuple[list[Case], li
 
 
 def inventories(world: Crafter) -> np.ndarray:
-    """Return frames uint8 `[9, 72, 72, 3]` that show between them each number of everything a player can have."""
+    """Return frames uint8 `[9, 72, 72, 3]` that together show each count of every item."""
     goods, frames = world.player.inventory, []
     before = dict(goods)
     for number in range(1, _MOST + 1):
@@ -94,7 +93,7 @@ def inventories(world: Crafter) -> np.ndarray:
 
 
 def _life(world: Crafter, rng: np.random.Generator, missing: dict[str, int], see: See) -> list[Case]:
-    """Return the cases of a life that looks for what is most missing; they are no longer missing."""
+    """Play a life that searches for the most missing kind of case; return its cases and reduce `missing`."""
     target, found = max(missing, key=lambda kind: missing[kind]), list[Case]()
     frames, pressed = [_begin(world, rng, target)], list[str | None]()
     see(frames[0])
@@ -123,7 +122,7 @@ def _life(world: Crafter, rng: np.random.Generator, missing: dict[str, int], see
 
 
 def _begin(world: Crafter, rng: np.random.Generator, target: str) -> np.ndarray:
-    """Begin a life near what is looked for, where that is found; return its first frame."""
+    """Begin a life near a target, if it is found; return the first frame."""
     material = target.split()[-1]
     frame = world.begin_again(rng)
     for _ in range(10):
@@ -135,7 +134,7 @@ def _begin(world: Crafter, rng: np.random.Generator, target: str) -> np.ndarray:
 
 
 def _offered(world: Crafter, rng: np.random.Generator, missing: dict[str, int]) -> tuple[str | None, str | None]:
-    """Return a kind of case that is missing and can be had now, with its key; the most missing one first."""
+    """Return a missing kind of case that is possible now, with its key; the most missing one first."""
     for kind in sorted((kind for kind in missing if missing[kind] > 0), key=lambda kind: -missing[kind]):
         material = kind.split()[-1]
         if kind.startswith("do"):
@@ -150,13 +149,13 @@ def _offered(world: Crafter, rng: np.random.Generator, missing: dict[str, int]) 
 
 
 def _pays(world: Crafter, material: str) -> bool:
-    """Return whether the player gets something of a material."""
+    """Return whether the player gets something from a material."""
     goods = world.player.inventory
     return goods[GOODS[material]] < _MOST and (material != "stone" or goods["wood_pickaxe"] > 0)
 
 
 def _way_to(world: Crafter, target: str) -> str | None:
-    """Return the key that leads to a kind of case, where one key does."""
+    """Return the key that leads to a kind of case, if one key does."""
     material = target.split()[-1]
     if target == "blocked by table" and world.player.inventory["wood"] > 1:
         ground, creature = world.at(world.facing)
@@ -172,7 +171,7 @@ def _beside(world: Crafter, way: str) -> tuple[str | None, object]:
 
 
 class _Before:
-    """What is to be known of a world before a key."""
+    """The state of a world before a key, as far as a case needs it."""
 
     def __init__(self, world: Crafter):
         self.place = world.player.pos.copy()
@@ -182,14 +181,14 @@ class _Before:
 
 
 def _without_creatures(world: Crafter, around: np.ndarray) -> np.ndarray:
-    """Return bool `[7, 9]`: tiles of the land around a place without a creature. The player is none."""
+    """Return bool `[7, 9]`: tiles around a place without a creature. The player does not count as one."""
     (x, y), (row, column) = around, MIDDLE
     there = [[world.at((x + c - column, y + r - row))[1] for c in range(VIEW)] for r in range(LAND)]
     return np.array([[each is None or each is world.player for each in line] for line in there])
 
 
 def _case(world: Crafter, before: _Before, kind: str, keys: list[str | None], frames: np.ndarray) -> Case | None:
-    """Return the case of the last of some keys that were pressed; None where chance had a hand in what matters."""
+    """Return the case of the last key that was pressed; None if chance affected the outcome."""
     player, key = world.player, keys[-1]
     assert key is not None
     x, y = (int(each) for each in player.pos - before.place)
@@ -199,10 +198,10 @@ def _case(world: Crafter, before: _Before, kind: str, keys: list[str | None], fr
     after, here = _without_creatures(world, player.pos), _without_creatures(world, before.place)
     sure = in_view((x, y)) & after
     sure[MIDDLE] = False
-    sure &= np.roll(before.still, (-y, -x), (0, 1))  # what comes in from the other side is not in view
+    sure &= np.roll(before.still, (-y, -x), (0, 1))  # tiles that roll in from the other side are not in view
     front = MIDDLE[0] + way[1], MIDDLE[1] + way[0]
     stays = (tiles(frames[-1]) == tiles(shifted(frames[-2], (x, y))))[:LAND].all(-1)  # an arrow may break a table
-    stays[front if key == "do" else (MIDDLE[0] - y, MIDDLE[1] - x)] = True  # what is done; where the player stood
+    stays[front if key == "do" else (MIDDLE[0] - y, MIDDLE[1] - x)] = True  # the target; where the player stood
     case = Case(kind, key, way, keys[:-1], frames[:-1], frames[-1], sure & stays)
     if key == "do":
         good = GOODS[kind.split()[-1]]
@@ -212,7 +211,7 @@ def _case(world: Crafter, before: _Before, kind: str, keys: list[str | None], fr
 
 
 def _start(world: Crafter, rng: np.random.Generator, see: See) -> Start | None:
-    """Return a start; None where the player did not live on."""
+    """Return a start; None if the player died."""
     frames, keys, press = [world.begin_again(rng)], list[str | None](), purposeful_player(rng)
     while world.alive and len(frames) < HISTORY + HORIZON:
         keys.append(press(world))
@@ -225,7 +224,7 @@ def _start(world: Crafter, rng: np.random.Generator, see: See) -> Start | None:
 
 
 def walk(rng: np.random.Generator, steps: int) -> list[str]:
-    """Return the keys of one who walks anywhere, one to eight steps each way."""
+    """Return the keys of a random walk, one to eight steps in each direction."""
     keys: list[str] = []
     while len(keys) < steps:
         keys += [str(rng.choice(list(WAYS)))] * int(rng.integers(1, 9))
@@ -233,5 +232,5 @@ def walk(rng: np.random.Generator, steps: int) -> list[str]:
 
 
 def any_keys(rng: np.random.Generator, steps: int) -> list[str | None]:
-    """Return keys at random, of all that there are and none."""
+    """Return random keys of all keys and no key."""
     return [(None, *KEYS)[at] for at in rng.integers(0, 1 + len(KEYS), steps)]

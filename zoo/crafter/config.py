@@ -1,8 +1,7 @@
-"""`crafter`: a world that is played with keys, small enough to train on two CPU cores and to ship: 72 x 72, 10 frames a
-second.
+"""`crafter`: a world model played with keys, small enough to train on two CPU cores and to ship: 72 x 72, 10 fps.
 
 Tokenizer: 16 bits for a tile of 8 x 8 pixels of one frame. Neither encoder nor decoder sees beyond its tile, so a code
-is a tile of the game, wherever and beside whatever it is drawn.
+is a tile of the game, independent of its position and its neighbours.
 
 Language model: 2.3 M parameters, without words. The keys of a frame are added to the slots that predict its codes.
 
@@ -11,7 +10,7 @@ Language model: 2.3 M parameters, without words. The keys of a frame are added t
     reelm train lm crafter --workdir runs/crafter/lm --video-tokenizer runs/crafter/video-tokenizer
 
 Hardware: two cores of an AMD EPYC (Zen 5), shared with other work. Hours: a third for the tokenizer, two and three
-quarters for the language model in four legs. Figures to expect, in training: PSNR 46 dB after the first leg of the
+quarters for the language model in four legs. Expected figures in training: PSNR 46 dB after the first leg of the
 tokenizer, loss 0.07 nats a code in later frames.
 recipe.sh has every leg.
 """

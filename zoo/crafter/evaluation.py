@@ -1,8 +1,8 @@
 """Score a model of the game Crafter against the game itself (`reelm evaluate generation --task world`).
 
-Comes in: a `Model` that is played with the keys of Crafter. Goes out: a dict of plain JSON values. The game is played
-in lands that no model has seen, and the model's next frame is held against the game's. Each figure has its `value`, the
-bounds of its 95% `interval`, and `n`, the cases that it is of.
+In: a `Model` that is played with the keys of Crafter. Out: a dict of plain JSON values. The game is played in lands
+that no model has seen, and the model's next frame is compared with the game's. Each figure has its `value`, the bounds
+of its 95% `interval`, and the number `n` of its cases.
 """
 
 from collections.abc import Sequence
@@ -23,38 +23,40 @@ from .judge import MIDDLE, Case, Textures, did, obeyed, psnr, right_tiles
 
 Figures = dict[str, dict[str, Any]]
 
-_STARTS = 10  # cases for which there is one start of many steps
+_STARTS = 10  # cases for each start of many steps
 _BATCH = 32  # frames that the tokenizer rebuilds at a time
 
 
 def world(
     model: Model, *, clips: int = 200, num_frames: int = 100, seed: int = 0, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Score a world.
+    """Score a world model.
 
-    Tiles are read by the nearest of all textures that the game showed. A tile is right where that is the game's.
+    Each tile is read as the nearest of all textures that the game showed. It is right if the game has the same texture.
 
-    tokenizer: `tiles`, share of the tiles of a frame that are right once rebuilt; `kinds`, the same of each kind of
-        tile; `psnr` in dB
+    tokenizer: `tiles`, fraction of the tiles of a frame that are right after rebuilding; `kinds`, the same for each
+    kind
+        of tile; `psnr` in dB
     one step, after six real frames:
-        tiles: share of tiles right after a move, of those in view before and without a creature or the player
-        moved: share of moves onto free ground after which the land is nearer to where it must be than to where it was
-        blocked: share of moves against water, trees, stone and tables after which it is where it was; turned: and in
-            which the player looks there
-        in front, goods: shares of what is done in which the tile in front is right, and all of what the player has
-        do tree, do stone, do water: share of each in which both are
-    delta psnr: PSNR to the game's frames with its keys less that with keys at random, in dB (arXiv 2402.15391), by step
-    textures: share of tiles that are like any texture after so many steps, up to `num_frames`
+        tiles: fraction of right tiles after a move, among those in view before and without a creature or the player
+        moved: fraction of moves onto free ground after which the land is nearer to its right position than to the old
+        one blocked: fraction of moves against water, trees, stone and tables after which the land has not moved;
+        turned: the
+            fraction in which the player also faces that way
+        in front, goods: fractions of actions in which the tile in front is right, and all items of the player
+        do tree, do stone, do water: fraction of each in which both are right
+    delta psnr: PSNR to the game's frames with its keys minus that with random keys, in dB (arXiv 2402.15391), by step
+    textures: fraction of tiles that match a texture after a number of steps, up to `num_frames`
 
     Args:
-        model: what is scored.
-        clips: cases of moves, as many of blocked moves, of what is done, and a tenth of long clips.
+        model: the model to score.
+        clips: number of cases of moves, of blocked moves and of actions each; a tenth of that for long clips.
         num_frames: steps of the longest clips, 20 or more.
-        seed: of lands, keys and draws.
-        progress: is told of frames made.
+        seed: of lands, keys and sampling.
+        progress: called with the number of frames made.
 
     Raises:
-        RequestError: a model that is not played with the keys of Crafter; Crafter is not installed.
+        RequestError: the model is not played with the keys of Crafter, or Crafter is not installed.
     """
     check_at_least(1, clips=clips)
     check_at_least(HORIZON, num_frames=num_frames)
@@ -115,7 +117,7 @@ def _tokenizer(model: Model, textures: Textures, real: Sequence[np.ndarray]) -> 
 
 
 def one_step(textures: Textures, cases: Sequence[Case], made: Sequence[np.ndarray]) -> Figures:
-    """Return the figures of one step; `made` are the frames uint8 `[72, 72, 3]` of each case."""
+    """Return the figures of one step; `made` has the model's frame uint8 `[72, 72, 3]` for each case."""
     tiles, moved, stayed, turned = list[float](), list[bool](), list[bool](), list[bool]()
     done: dict[str, list[bool]] = {"in front": [], "goods": []}
     for case, frame in zip(cases, made, strict=True):
@@ -136,7 +138,7 @@ def one_step(textures: Textures, cases: Sequence[Case], made: Sequence[np.ndarra
 
 
 def delta_psnr(starts: Sequence[Start], with_keys: Sequence[np.ndarray], at_random: Sequence[np.ndarray]) -> Figures:
-    """Return how much nearer to the game frames are with its keys, by step; `[T, 72, 72, 3]` for each start."""
+    """Return the gain of PSNR to the game by its keys over random ones, by step; `[T, 72, 72, 3]` for each start."""
     figures = {}
     for step in range(HORIZON):
         triples = zip(starts, with_keys, at_random, strict=True)
@@ -146,7 +148,7 @@ def delta_psnr(starts: Sequence[Start], with_keys: Sequence[np.ndarray], at_rand
 
 
 def like_textures(textures: Textures, made: Sequence[np.ndarray], steps: int) -> Figures:
-    """Return the share of tiles that are like any texture, after 1, 10, 100, ... and after all steps."""
+    """Return the fraction of tiles that match a texture, after 1, 10, 100, ... and after all steps."""
     powers = (10**power for power in range(9))
     marks = sorted({steps, *(each for each in powers if each < steps)})
     return {
@@ -161,7 +163,7 @@ def _share(answers: Sequence[bool]) -> dict[str, Any]:
 
 
 def _mean(values: Sequence[float] | np.ndarray, *, share: bool = False) -> dict[str, Any]:
-    """Return the figure of independent values; a share's interval ends at 0 and 1."""
+    """Return the figure of independent values; the interval of a share is clipped to [0, 1]."""
     found = [float(value) for value in values]
     low, high = mean_interval(found)
     interval = [max(low, 0.0), min(high, 1.0)] if share else [low, high]

@@ -1,10 +1,8 @@
-"""The world of Crafter (Hafner, arXiv 2109.06780): an engine that draws what a key does.
+"""The game Crafter (Hafner, arXiv 2109.06780): an engine that draws the next frame after a key.
 
-Comes in: a seed, and a key for each step. Goes out: frames uint8 [72, 72, 3] of 9 x 9 tiles of 8 x 8 pixels: seven rows
-of land around the player, and two of what the player has. Needs the extra `worlds`.
-
-The light is that of noon at all times. By night Crafter adds noise of its own to every pixel, which no code can hold
-and nothing can predict.
+In: a seed, and a key for each step. Out: frames uint8 [72, 72, 3] of 9 x 9 tiles of 8 x 8 pixels: seven rows of land
+around the player, and two rows of the player's items. Needs the extra `worlds`.
+It is always noon. By night Crafter adds random noise to every pixel, which codes cannot hold and nothing can predict.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,24 +15,24 @@ from reelm.extras import how_to_install
 if TYPE_CHECKING:
     from crafter.objects import Player
 
-TILE, VIEW, LAND = 8, 9, 7  # pixels of a tile; tiles of a row and a column of the picture; rows of them that show land
+TILE, VIEW, LAND = 8, 9, 7  # pixels of a tile; tiles along each side of the picture; rows of tiles that show land
 SIZE = TILE * VIEW
 FPS = 10.0
-# Of Crafter's actions; without a key the player stands still.
+# The keys among Crafter's actions; without a key the player stands still.
 KEYS = (
     *("left", "right", "up", "down", "do", "sleep", "place_stone", "place_table", "place_furnace", "place_plant"),
     *("make_wood_pickaxe", "make_stone_pickaxe", "make_iron_pickaxe"),
     *("make_wood_sword", "make_stone_sword", "make_iron_sword"),
 )
 _WAYS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-_BALANCE = 0.9  # daylight by which Crafter says how many zombies there are
+_BALANCE = 0.9  # daylight from which Crafter computes the number of zombies
 
 
 class Crafter:
-    """A land and its player, who begins in the middle with nothing. The same seed and keys give the same frames.
+    """A land and its player, who starts in the middle with nothing. The same seed and keys give the same frames.
 
     Args:
-        seed: of the land and of all that happens by chance.
+        seed: of the land and of all random events.
     """
 
     def __init__(self, seed: int):
@@ -44,9 +42,9 @@ class Crafter:
             raise RequestError(f"Crafter is not installed; get it by {how_to_install('worlds')}") from error
         self._env: Any = crafter.Env(size=(SIZE, SIZE), seed=seed)
         self._env._update_time = self._noon
-        self._env._sem_view = lambda: None  # a map of all the land, which takes as long as a picture
+        self._env._sem_view = lambda: None  # skip a map of all the land, which takes as long as a picture
         self._env._local_view._light = lambda canvas, daylight: canvas
-        # Crafter keeps creatures in sets, whose order differs from run to run, and draws one of them.
+        # Crafter keeps creatures in sets, whose order differs from run to run, and chooses one at random.
         balance = self._env._balance_chunk
         self._env._balance_chunk = lambda chunk, those: balance(chunk, sorted(those, key=lambda each: tuple(each.pos)))
         self._env.reset()
@@ -56,35 +54,35 @@ class Crafter:
 
     @property
     def frame(self) -> np.ndarray:
-        """The picture, uint8 `[72, 72, 3]`."""
+        """Return the picture, uint8 `[72, 72, 3]`."""
         return self._env.render()
 
     @property
     def player(self) -> "Player":
-        """The player, as Crafter has it: `pos`, `facing`, `inventory`, `sleeping`."""
+        """The player object of Crafter: `pos`, `facing`, `inventory`, `sleeping`."""
         return self._env._player
 
     def at(self, place: tuple[int, int]) -> tuple[str | None, Any]:
-        """Return the material and the creature at a place `(x, y)` of the land; None for none."""
+        """Return the material and the creature at a position `(x, y)` of the land; None for none."""
         return self._env._world[tuple(place)]
 
     @property
     def facing(self) -> tuple[int, int]:
-        """The place in front of the player."""
+        """The position in front of the player."""
         x, y = self.player.pos + np.array(self.player.facing)
         return int(x), int(y)
 
     def step(self, key: str | None) -> np.ndarray:
-        """Press one of `KEYS`, or none, and return the picture after it."""
+        """Press one of `KEYS`, or none, and return the next picture."""
         return self._env.step(0 if key is None else 1 + KEYS.index(key))[0]
 
     @property
     def alive(self) -> bool:
-        """Whether the player is."""
+        """Whether the player is alive."""
         return self.player.health > 0
 
     def begin_again(self, rng: np.random.Generator) -> np.ndarray:
-        """Begin another life in the same land, anywhere and with anything; return its first picture."""
+        """Begin another life in the same land, at a random place with random items; return the first picture."""
         world: Any = self._env._world
         player: Any = self.player
         for _ in range(100):

@@ -1,7 +1,7 @@
-"""What is right in a frame of Crafter after a key: read tile by tile, beside the engine's own frame.
+"""Judge a frame of Crafter after a key, tile by tile against the engine's own frame.
 
-Comes in: a `Case`, of frames and a key before and the engine's frame after them, and a frame that somebody made in its
-place. Goes out: plain answers. Knows neither engine nor models.
+In: a `Case`, with frames, a key and the engine's next frame, and the next frame of a model. Out: arrays and bools. This
+module knows neither engine nor models.
 """
 
 from collections.abc import Sequence
@@ -15,25 +15,25 @@ from reelm.evaluation.scores.pictures import psnr as exact_psnr
 from .game import LAND, TILE, VIEW
 
 MIDDLE = (LAND // 2, VIEW // 2)  # row and column of the player's tile
-TELLING = 4  # fewest tiles that tell a picture from what it must not be
+TELLING = 4  # fewest tiles by which a right picture can be told from a wrong one
 
-_LIKE = 255**2 / 10 ** (25 / 10)  # mean squared error of a tile that is still seen as a texture: 25 dB
-_MOST = 100.0  # dB of equal frames
+_LIKE = 255**2 / 10 ** (25 / 10)  # largest mean squared error of a tile that matches a texture: 25 dB
+_MOST = 100.0  # PSNR in dB of equal frames
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A key in a situation, and what the engine makes of it.
+    """A key in a situation, and the engine's response.
 
     Attributes:
         kind: "moved", "blocked by tree", "do tree" and so on.
-        key: that is pressed.
-        way: (x, y) in tiles, where the player goes, or stands before.
-        before: the T - 1 keys that made the frames after the first, None for none.
-        frames: uint8 `[T, 72, 72, 3]`, the engine's up to the key.
+        key: the pressed key.
+        way: (x, y) in tiles, the direction in which the player goes or looks.
+        before: the T - 1 keys between the frames; None for no key.
+        frames: uint8 `[T, 72, 72, 3]` of the engine before the key.
         after: uint8 `[72, 72, 3]`, the engine's next frame.
-        sure: bool `[7, 9]`, tiles of land after the key that follow from what was seen: in view before, without a
-            creature before or after, and not the player's.
+        sure: bool `[7, 9]`, tiles of land after the key that can be predicted: in view before, without a creature
+            before or after, and not the player's.
     """
 
     kind: str
@@ -46,13 +46,13 @@ class Case:
 
     @cached_property
     def wrong(self) -> np.ndarray:
-        """The picture uint8 `[72, 72, 3]` of a move that is not obeyed, or of one through what blocks it."""
+        """The wrong picture uint8 `[72, 72, 3]`: a move that is ignored, or a move through an obstacle."""
         before = self.frames[-1]
         return before if self.kind == "moved" else shifted(before, self.way)
 
     @cached_property
     def telling(self) -> np.ndarray:
-        """Bool `[7, 9]`: sure tiles that tell the right picture from the wrong one."""
+        """Bool `[7, 9]`: sure tiles in which the right and the wrong picture differ."""
         differ = (tiles(self.after) != tiles(self.wrong)).any(-1)[:LAND]
         return self.sure & differ & (np.ones_like(differ) if self.kind == "moved" else in_view(self.way))
 
@@ -70,14 +70,14 @@ def in_view(way: tuple[int, int]) -> np.ndarray:
 
 
 def shifted(frame: np.ndarray, way: tuple[int, int]) -> np.ndarray:
-    """Return a frame uint8 `[72, 72, 3]` with its land after a move: right where it is `in_view`."""
+    """Return a frame uint8 `[72, 72, 3]` with its land shifted by a move; it is right where it is `in_view`."""
     moved, height = frame.copy(), LAND * TILE
     moved[:height] = np.roll(frame[:height], (-way[1] * TILE, -way[0] * TILE), (0, 1))
     return moved
 
 
 class Textures:
-    """The tiles that real frames show, each of which is a kind of its own."""
+    """The distinct tiles of real frames."""
 
     def __init__(self) -> None:
         self._seen: dict[bytes, int] = {}
@@ -93,9 +93,9 @@ class Textures:
         self._nearest.clear()
 
     def nearest(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the kind int `[..., 9, 9]` that each tile of frames is nearest to, and whether it is one of that kind.
+        """Return the index int `[..., 9, 9]` of the nearest texture of each tile, and whether it matches that texture.
 
-        Bool, for all that is no such thing is nearest to something, too.
+        The match is needed because a tile that is unlike all textures has a nearest one too.
         """
         flat = [each.tobytes() for each in tiles(frames).reshape(-1, TILE * TILE * 3)]
         new = list({tile for tile in flat if tile not in self._nearest})
@@ -121,28 +121,28 @@ def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def right_tiles(textures: Textures, case: Case, made: np.ndarray) -> np.ndarray:
-    """Return bool `[9, 9]`: tiles of the frame that was made whose nearest texture is the engine's."""
+    """Return bool `[9, 9]`: tiles of the model's frame whose nearest texture is the engine's."""
     return textures.nearest(made)[0] == textures.nearest(case.after)[0]
 
 
 def obeyed(case: Case, made: np.ndarray) -> bool:
-    """Return whether the land was moved, or stayed where it was blocked: it is nearer to the engine's than otherwise.
+    """Return whether the land moved, or stayed if blocked: the frame is nearer to the right picture than to the wrong.
 
-    Of the tiles that tell.
+    Only tiles in which the two differ are compared.
     """
     land = [tiles(each)[:LAND][case.telling].astype(np.float64) for each in (made, case.after, case.wrong)]
     return bool(np.square(land[0] - land[1]).sum() < np.square(land[0] - land[2]).sum())
 
 
 def did(case: Case, right: np.ndarray) -> tuple[bool, bool]:
-    """Return whether the tile before the player, and all that the player has, became what they become in the engine.
+    """Return whether the tile in front of the player is right, and whether all of the player's items are.
 
-    right: bool `[9, 9]`, as from `right_tiles`.
+    right: bool `[9, 9]`, from `right_tiles`.
     """
     row, column = MIDDLE[0] + case.way[1], MIDDLE[1] + case.way[0]
     return bool(right[row, column]), bool(right[LAND:].all())
 
 
 def psnr(real: np.ndarray, made: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB, which is 100 for equal frames: a mean of it is to be a number."""
+    """Return the peak signal-to-noise ratio in dB; equal frames have 100, so that means are finite."""
     return min(exact_psnr(real, made), _MOST)

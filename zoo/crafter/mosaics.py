@@ -1,7 +1,7 @@
-"""Mosaics of all the tiles of a game: each kind of tile as often as any other.
+"""Mosaics of the tiles of a game, in which all kinds of tiles are equally frequent.
 
 Most of a game's picture is grass. A tokenizer that sees a diamond once in ten thousand frames gives it the code of a
-stone. To one that sees one tile at a time a mosaic is as good as a picture.
+stone. A tokenizer that sees one tile at a time can be trained on mosaics instead.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from reelm.media.pixels import Frames
 
 
 def tiles_of(pictures: Iterable[Frames], side: int) -> np.ndarray:
-    """Return every kind of tile uint8 `[N, side, side, 3]` in pictures `[T, H, W, 3]`, in an order of their own.
+    """Return the distinct tiles uint8 `[N, side, side, 3]` in pictures `[T, H, W, 3]`, in a fixed order.
 
     side: of a tile in pixels, a multiple of 8 that divides height and width.
     """
@@ -22,7 +22,7 @@ def tiles_of(pictures: Iterable[Frames], side: int) -> np.ndarray:
     for frames in pictures:
         t, h, w, _ = frames.shape
         tiles = frames.reshape(t, h // side, side, w // side, side, 3).swapaxes(2, 3).reshape(-1, side * side * 3)
-        # A sum of eight bytes at a time tells tiles apart; to sort them whole takes a hundred times as long.
+        # Compare tiles by a sum over groups of eight bytes; sorting whole tiles takes a hundred times as long.
         marks, places = np.unique((tiles.view(np.uint64) * weights).sum(axis=1), return_index=True)
         for mark, place in zip(marks.tolist(), places, strict=True):
             if mark not in kinds:
@@ -31,7 +31,7 @@ def tiles_of(pictures: Iterable[Frames], side: int) -> np.ndarray:
 
 
 def mosaics(tiles: np.ndarray, like: Recording, count: int, seed: int) -> Iterator[Recording]:
-    """Yield recordings of the size of another, in whose frames every place is any tile, and no key is held."""
+    """Yield recordings of the size of `like` with random tiles at all positions and without keys."""
     rng, side = np.random.default_rng(seed), tiles.shape[1]
     frames, height, width = like.frames.shape[:3]
     for _ in range(count):

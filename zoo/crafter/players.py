@@ -1,8 +1,8 @@
-"""Who plays Crafter for the recordings: one presses keys at random, one knows what they are for, one runs into things.
+"""The players that record Crafter: one presses random keys, one plays with a purpose, one runs into things.
 
-All are needed. A random player shows what each key does anywhere, also where it does nothing. It never gets far: the
-second walks, gathers and builds, so that all of the world is seen. Both mostly walk on free ground. The third shows
-what stops a player, and what can be done to it.
+All are needed. The random player shows the effect of each key anywhere, also where there is none, but it never gets
+far. The second walks, gathers and builds, so that all of the world is seen. Both mostly walk on free ground. The third
+shows what stops a player, and what happens to obstacles.
 """
 
 import io
@@ -33,12 +33,12 @@ _COSTS = {
 
 _LONGEST = 256  # frames of a life
 
-# What is pressed next, None for no key: of a world and random numbers.
+# Function from a world to the next key, None for no key.
 Player = Callable[[Crafter], str | None]
 
 
 def random_player(rng: np.random.Generator) -> Player:
-    """Return a player that presses any key, and more often one that walks."""
+    """Return a player that presses random keys, most often those that walk."""
 
     def press(world: Crafter) -> str | None:
         if rng.random() < 0.6:
@@ -50,7 +50,7 @@ def random_player(rng: np.random.Generator) -> Player:
 
 
 def purposeful_player(rng: np.random.Generator) -> Player:
-    """Return a player that walks on, takes what it meets and makes what it can pay for."""
+    """Return a player that walks on, takes what it meets and builds what it can afford."""
     way = str(rng.choice(list(_WAYS)))
 
     def press(world: Crafter) -> str | None:
@@ -79,7 +79,7 @@ def purposeful_player(rng: np.random.Generator) -> Player:
 
 
 def bumping_player(rng: np.random.Generator) -> Player:
-    """Return a player that runs into what is beside it, takes it, and walks on to the next."""
+    """Return a player that runs into things next to it, takes them, and walks on to the next."""
     strolls = purposeful_player(rng)
 
     def press(world: Crafter) -> str | None:
@@ -94,13 +94,13 @@ def bumping_player(rng: np.random.Generator) -> Player:
 
 
 def _around(world: Crafter) -> dict[str, tuple[int, int]]:
-    """Return the places beside the player, by the way there."""
+    """Return the positions next to the player, by direction."""
     x, y = map(int, world.player.pos)
     return {way: (x + right, y + down) for way, (right, down) in _WAYS.items()}
 
 
 def _stops(world: Crafter) -> list[str]:
-    """Return the ways on which the player cannot walk and does not die."""
+    """Return the directions in which the player is blocked and does not die."""
     places = _around(world).items()
     return [way for way, place in places if not world.player.is_free(place) and world.at(place)[0] != "lava"]
 
@@ -114,7 +114,7 @@ def _worth(world: Crafter) -> bool:
 
 
 def _beside(world: Crafter) -> str | None:
-    """Return the way to a creature beside the player; None where there is none."""
+    """Return the direction of a creature next to the player; None if there is none."""
     return next((way for way, place in _around(world).items() if world.at(place)[1] is not None), None)
 
 
@@ -122,9 +122,9 @@ _PLAYERS, _SHARES = (random_player, purposeful_player, bumping_player), (0.2, 0.
 
 
 def play(seed: int, steps: int) -> list[Recording]:
-    """Return what is played in one land in so many steps: a recording for each life, of at most 256 frames.
+    """Play one land for `steps` steps, and return a recording for each life, of at most 256 frames.
 
-    A fifth of the lives are played at random, two fifths by each of the others.
+    A fifth of the lives use the random player, two fifths each of the others.
     """
     rng = np.random.default_rng(seed)
     world, lives, left = Crafter(seed), list[Recording](), steps
@@ -141,7 +141,7 @@ def play(seed: int, steps: int) -> list[Recording]:
 
 
 def played_apart(seed: int, steps: int) -> list[Recording]:
-    """Return what `play` returns, from a process of its own, so that several lands are played side by side."""
+    """Run `play` in a separate process, so that several lands are played at the same time."""
     command = [sys.executable, "-P", "-m", __name__, str(seed), str(steps)]
     with np.load(io.BytesIO(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)) as arrays:
         ends = np.cumsum(arrays["lengths"])[:-1]
@@ -150,7 +150,7 @@ def played_apart(seed: int, steps: int) -> list[Recording]:
 
 
 def _write(lives: list[Recording]) -> None:
-    """Write lives to standard output, one behind another."""
+    """Write lives to standard output, one after another."""
     file = io.BytesIO()
     frames, keys = np.concatenate([life.frames for life in lives]), np.concatenate([life.keys for life in lives])
     np.savez(file, frames=frames, keys=keys, lengths=[len(life.frames) for life in lives])

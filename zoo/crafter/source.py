@@ -1,6 +1,6 @@
 """The data sets of Crafter: recordings that are played when the set is built, and mosaics of its tiles.
 
-Comes in: the folder of built sets. Goes out: the pieces of `reelm.data.recordings`, by index.
+In: the folder of built sets. Out: the pieces of `reelm.data.recordings`, by index.
 """
 
 from abc import ABC, abstractmethod
@@ -23,14 +23,14 @@ from reelm.storage.home import datasets_folder
 from .game import KEYS, TILE
 from .mosaics import mosaics, tiles_of
 
-_STEPS, _LANDS = 1024, 8  # frames that are played in a land; lands in a shard
+_STEPS, _LANDS = 1024, 8  # frames played in a land; lands in a shard
 _MOSAICS = (("train", 60), ("test", 8))  # pieces of each split
 _TEST_SEED = 1_000_000  # the first land of the test split; training has those from 0 on
 
 
 @dataclass(frozen=True)
 class _OwnSet(ABC):
-    """A set of one configuration that is made here, from no packages.
+    """A set of one configuration that is generated, without packages.
 
     data_dir: folder of built sets. Default: `$REELM_HOME/datasets`.
     config: None; there is one configuration.
@@ -57,7 +57,7 @@ class _OwnSet(ABC):
         if self.config is not None:
             raise RequestError(f"{self.name} has one configuration, not {self.config!r}; leave the size out")
         if packages is not None:
-            raise RequestError(f"{self.name} is made from no packages; leave them out")
+            raise RequestError(f"{self.name} needs no packages; leave them out")
         return self._folder if self._is_built else self._write(progress)
 
     @abstractmethod
@@ -76,7 +76,7 @@ class _OwnSet(ABC):
 class CrafterSet(_OwnSet):
     """Recordings of Crafter, played when the set is built. Needs the extra `worlds`.
 
-    episodes: lands that are played, and one more for each 16 of them that is for the test split. Default: 128.
+    episodes: number of training lands; the test split has one for every 16 of them. Default: 128.
     """
 
     name = "crafter"
@@ -91,7 +91,7 @@ class CrafterSet(_OwnSet):
         if lands < 1:
             raise RequestError(f"episodes is {lands}; it must be at least 1")
         first = play(0, 2)[0]
-        with ThreadPoolExecutor(cores()) as pool:  # each waits for a process
+        with ThreadPoolExecutor(cores()) as pool:  # each thread waits for a process
 
             def shards(first: int, count: int) -> list[Callable[[], Iterable[Recording]]]:
                 seeds = range(first, first + count)
@@ -103,9 +103,9 @@ class CrafterSet(_OwnSet):
 
 @dataclass(frozen=True)
 class CrafterTilesSet(_OwnSet):
-    """Mosaics of the tiles of Crafter, for a tokenizer that must know the rare ones, too; see `mosaics.py`.
+    """Mosaics of the tiles of Crafter, for a tokenizer that must learn the rare ones too; see `mosaics.py`.
 
-    They are made of the training split of `crafter`, which lies in the same folder.
+    They are made from the training split of `crafter` in the same folder.
     """
 
     name = "crafter_tiles"
@@ -123,7 +123,7 @@ class CrafterTilesSet(_OwnSet):
 
 
 def _played(pool: ThreadPoolExecutor, seeds: range) -> Iterator[Recording]:
-    """Yield the recordings of lands, which are played side by side."""
+    """Yield the recordings of lands, which are played in parallel."""
     from .players import played_apart
 
     for lives in pool.map(partial(played_apart, steps=_STEPS), seeds):

@@ -1,6 +1,6 @@
-"""What is said of an animated emoji: its name or other words for it, its skin tone, the colour behind it.
+"""Captions of an animated emoji: its name or other words for it, its skin tone, the background colour.
 
-In: an `Emoji`, the name of a colour, a random generator. Out: one line. Pure; knows nothing of pictures.
+In: an `Emoji`, the name of a colour, a random generator. Out: one line. Pure functions without pictures.
 """
 
 from collections import Counter
@@ -22,15 +22,15 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "purple": (142, 92, 200),
     "pink": (246, 164, 194),
 }
-"""Colours behind an emoji; where a caption names none it is white."""
+"""Background colours; a caption without a colour means white."""
 
-# Shares of captions, added up: the usual name, any name, a name with a keyword, keywords; the rest is one that fits no
-# other emoji.
+# Cumulative probabilities of the kinds of captions: usual name, any name, name with a keyword, keywords; the rest is a
+# keyword that no other emoji has.
 _PLAIN, _NAMED, _WITH_WORD, _OF_WORDS = 0.3, 0.55, 0.7, 0.9
 
 
 def plain(emoji: Emoji, background: str = "white") -> str:
-    """The usual name, the tone as Unicode says it, the colour unless it is white: "woman running: dark skin tone"."""
+    """Return the usual name, Unicode's name of the tone, and any colour but white: "woman running: dark skin tone"."""
     return emoji.names[0] + ending(tone=emoji.tone, background=background)
 
 
@@ -41,9 +41,9 @@ def ending(*, tone: str = "", background: str = "white") -> str:
 
 
 def varied(emoji: Emoji, background: str, distinct: tuple[str, ...], rng: np.random.Generator) -> str:
-    """One of many phrasings. Tone and colour are always said; what it is may be said by keywords alone.
+    """Return a random phrasing. Tone and colour are always named; the emoji may be named only by keywords.
 
-    distinct: keywords that no other emoji has, each of which may stand for it.
+    distinct: keywords that no other emoji has, each of which can replace its name.
     """
 
     def pick(options: tuple[str, ...]) -> str:
@@ -75,7 +75,7 @@ def varied(emoji: Emoji, background: str, distinct: tuple[str, ...], rng: np.ran
 
 
 def distinct_words(emoji: Iterable[Emoji]) -> dict[str, tuple[str, ...]]:
-    """For each `base` the keywords that no other has, in name or keyword: they may stand for it."""
+    """Return for each `base` the keywords that no other emoji has in a name or as a keyword."""
     by_base = {each.base: (each.names, each.keywords) for each in emoji}
     owners = Counter(word for names, keywords in by_base.values() for word in {*names, *keywords})
     return {base: tuple(word for word in keywords if owners[word] == 1) for base, (_, keywords) in by_base.items()}

@@ -1,8 +1,8 @@
-"""Animated emoji: captioned clips of one emoji that moves over a plain colour, with pairs of emoji and tone held out.
+"""Clips of animated emoji over a plain colour, with captions; some pairs of emoji and tone are held out.
 
 In: pictures and names (`packages.py`). Out: `examples(split, ...)`, the clips of a split in the order of the stored
-set. A pair of an emoji and a skin tone may be held out of training, so that composing a known emoji with a known tone
-can be measured. Knows nothing of TFDS, of tokens and of models.
+set. Some pairs of an emoji and a skin tone are held out of training, to measure whether a model composes a known emoji
+with a known tone. This module knows nothing of TFDS, tokens and models.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from .sprites import frames, on
 Split = Literal["train", "held_out", "still"]
 SPLITS: tuple[Split, ...] = ("train", "held_out", "still")
 
-SECONDS = 3  # nearly all of them come round in so long; a clip ends on the frame it began with
-VARIANTS = 6  # clips of each emoji, of which half are on white
+SECONDS = 3  # the loop of nearly all emoji; a clip ends on its first frame
+VARIANTS = 6  # clips of each emoji, half of them on white
 PHRASINGS = 4  # captions of each clip
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmojiClip:
-    """One clip: video uint8 `[T, H, W, 3]`, and what it shows in which words."""
+    """One clip: video uint8 `[T, H, W, 3]`, its emoji, background and captions."""
 
     video: np.ndarray
     captions: tuple[str, ...]
@@ -35,17 +35,17 @@ class EmojiClip:
 
 
 def num_frames(fps: int) -> int:
-    """Frames of a clip: `SECONDS` of them and the first of the next round, 1 + 4k."""
+    """Return the frames of a clip: `SECONDS`, and the first frame of the next loop, 1 + 4k."""
     return SECONDS * fps + 1
 
 
 def is_held_out(base: str, tone: str) -> bool:
-    """Return whether training never shows a pair: one in ten of those with a tone, by the hash of their names."""
+    """Return whether a pair is held out of training: one in ten of those with a tone, by the hash of their names."""
     return bool(tone) and int.from_bytes(_name_hash(base, tone)[:8]) % 10 == 0
 
 
 def of_split(split: Split, emoji: Sequence[Emoji]) -> tuple[Emoji, ...]:
-    """Return the emoji of a split, mixed by the hashes of their names.
+    """Return the emoji of a split, shuffled by the hashes of their names.
 
     "still" are those that do not move; "held_out" the animated ones of pairs that "train" never shows.
     """
@@ -63,9 +63,9 @@ def examples(
 ) -> Iterator[EmojiClip]:
     """Yield the clips of a split, `VARIANTS` of each emoji. The first is on white, and its first caption is plain.
 
-    `which` of the split's emoji, by their place in `of_split`; all of them by default.
+    `which`: slice of the split's emoji in the order of `of_split`; all of them by default.
 
-    A pure function of its arguments: what is drawn for an emoji depends on its name alone.
+    It is a pure function of its arguments: random choices for an emoji depend only on its name.
     """
     words = distinct_words(emoji)
     count = 1 if split == "still" else num_frames(fps)

@@ -1,12 +1,12 @@
-"""`emoji`: animated emoji from words, small enough to train on two CPU cores and to ship: 64 x 64, 8 frames a second.
+"""`emoji`: animated emoji from words, small enough to train on two CPU cores and to ship: 64 x 64, 8 fps.
 
 Tokenizer: 27 bits for 8 frames of 8 x 8 pixels, background white; a clip of 25 frames, a loop of three seconds, is 256
 codes. The encoder sees one patch at a time, so that the same patch has the same code in every emoji and skin tone,
-which a language model learns sooner. Its decoder is trained further afterwards, on whole clips with LPIPS. The one that
-ships draws the same codes at 128 x 128; see `emoji_longer`.
+which a language model learns sooner. Its decoder is trained further on whole clips with LPIPS. The shipped decoder
+draws the same codes at 128 x 128; see `emoji_longer`.
 
-Language model: 5.7 M parameters. It reads captions through the Universal Sentence Encoder lite: the sentence's own
-embedding, then up to 19 tokens.
+Language model: 5.7 M parameters. It reads captions through the Universal Sentence Encoder lite: the embedding of the
+sentence, then up to 19 tokens.
 
     reelm train video-tokenizer emoji --workdir runs/emoji/video-tokenizer
     reelm train lm emoji --workdir runs/emoji/lm --video-tokenizer runs/emoji/video-tokenizer
@@ -48,7 +48,7 @@ video_tokenizer = VideoTokenizerRun(
 
 _IMAGES = Bucket(frames=1, batch_size=64)
 _CLIPS = Bucket(frames=4, batch_size=24)
-# What a clip may be given: some of its frames, all but a part of it, or what came before.
+# Inputs of a clip: some of its frames, all but a part of it, or the frames before it.
 _TASKS = (
     Bucket(frames=4, batch_size=20, task="keyframes"),
     Bucket(frames=4, batch_size=12, task="inpainting"),
@@ -70,12 +70,12 @@ lm = LMRun(
         hidden=640,
     ),
     tokens=(Path("runs/emoji/tokens"),),
-    captions="first",  # the plain one, in whose words prompt retrieval says all others
+    captions="first",  # the plain caption; prompt retrieval maps all other words to it
     text_encoder=Path("runs/text-encoder"),
     stages=(
         Stage(steps=400, buckets=(_IMAGES,)),
         Stage(steps=800, buckets=(_IMAGES, _CLIPS, *_TASKS), weights=(0.3, 0.56, 0.05, 0.04, 0.05)),
-        # What an emoji looks like is learnt later than how it moves: those without skin tones are seen least.
+        # The look of an emoji is learnt later than its motion, and emoji without skin tones are seen least.
         Stage(buckets=(_IMAGES, _CLIPS, *_TASKS), weights=(0.4, 0.48, 0.04, 0.04, 0.04)),
     ),
     drop_text=0.1,
@@ -84,8 +84,8 @@ lm = LMRun(
     loop=LoopConfig(steps=2_500, log_every=50, save_every=250),
 )
 
-# From 128 x 128 to 256 x 256, of clips as they are and as the tokenizer that ships draws them. A second run with LPIPS
-# follows, see recipe.sh.
+# From 128 x 128 to 256 x 256, trained on original clips and on clips rebuilt by the shipped tokenizer. A second run
+# with LPIPS follows, see recipe.sh.
 upscaler = UpscalerRun(
     data=PairData(
         dataset="animated_emoji/256px_8fps",

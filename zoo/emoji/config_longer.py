@@ -1,20 +1,20 @@
-"""`emoji_longer`: what `emoji` learns after its first training: to compose, and to draw twice as large.
+"""`emoji_longer`: further training of `emoji`, to compose emoji with skin tones and to draw twice as large.
 
     reelm train lm emoji_longer --workdir runs/emoji/longer
     reelm train lm emoji_longer --workdir runs/emoji/longest --start-from runs/emoji/longer --loop.seed 1
     reelm train video-tokenizer emoji_longer --workdir runs/emoji/larger --start-from runs/emoji/sharper
 
-Language model: it composes, as emoji in skin tones that it never saw them in. Up to six in ten of the codes that the
-net reads are wrong ones. Where clips are few, the codes so far soon give away which clip it is, and the net goes on
-from memory; where they cannot be trusted, it has to read the words to the end.
+Language model: it learns to compose emoji with skin tones that it never saw together. Up to six in ten of the codes
+that the net reads are wrong. With few clips, the codes so far soon identify the clip, and the net continues from
+memory; with unreliable codes it has to read the words to the end.
 
-Decoder: 128 x 128 of the same codes, so that the language model stays as it is. There are only 2,109 clips: the codes
-say which one it is, and the decoder, which sees all places of a latent frame, knows how that looks. Its finer stage has
-four places along each side of a code, of 4 x 4 pixels. recipe.sh goes on with LPIPS.
+Decoder: 128 x 128 from the same codes, so that the language model does not change. There are only 2,109 clips: the
+codes identify the clip, and the decoder, which sees all positions of a latent frame, knows its look. Its finest stage
+has four positions along each side of a code, of 4 x 4 pixels. recipe.sh continues with LPIPS.
 
-Hardware: two CPU cores. Hours: 55 minutes for each language model; on one core, 84 minutes for the decoder. Figures to
-expect: of held-out pairs 59% come out right after both, and 64% with guidance; 39% before. Held-out clips that are
-rebuilt are 24 dB from the art at 128 x 128.
+Hardware: two CPU cores. Hours: 55 minutes for each language model; on one core, 84 minutes for the decoder. Expected
+figures: 59% of held-out pairs are right after both, and 64% with guidance; 39% before. Rebuilt held-out clips have 24
+dB PSNR to the art at 128 x 128.
 """
 
 from dataclasses import replace

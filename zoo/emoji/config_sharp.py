@@ -1,10 +1,10 @@
-"""`emoji_sharp`: a trained tokenizer of `emoji` continues with what makes pictures sharp: LPIPS and a discriminator.
+"""`emoji_sharp`: continue the training of a tokenizer of `emoji` with LPIPS and a discriminator, for sharper pictures.
 
     reelm train video-tokenizer emoji_sharp --workdir runs/emoji/sharp --start-from runs/emoji/video-tokenizer
 
-The recipe of `magvit2` at a size for two CPU cores. Hours: 30 minutes. Figures to expect after 600 steps: LPIPS 0.254,
-PSNR 21.79 dB. docs/models/emoji.md compares it with as many steps of reconstruction alone. It is not part of the model
-that ships.
+The recipe of `magvit2` at a size for two CPU cores. Hours: 30 minutes. Expected figures after 600 steps: LPIPS 0.254,
+PSNR 21.79 dB. docs/models/emoji.md compares it with as many steps of only the reconstruction loss. It is not part of
+the shipped model.
 """
 
 from dataclasses import replace

@@ -1,8 +1,8 @@
 """Score a model of animated emoji (`reelm evaluate generation --task emoji`, and `--task emoji-chinese`).
 
-Comes in: a `Model` trained on `animated_emoji`, which must have been built. Goes out: a dict of plain JSON values for
-each group of prompts, as `judge.judged` gives it, and the same of real clips through the tokenizer alone,
-which is the most that the language model can reach.
+In: a `Model` trained on `animated_emoji`, which must be built. Out: a dict of plain JSON values for each group of
+prompts, from `judge.judged`, and the same for real clips rebuilt by the tokenizer, which is the best that the language
+model can reach.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ from .source import AnimatedEmojiSet, EmojiClips
 GROUPS = ("trained", "held_out", "paraphrases")
 CHINESE = ("simplified", "traditional", "chinese_paraphrases")
 
-# (trained clips, clips held out, how many) -> prompts of each group, and what they ask for.
+# (trained clips, held-out clips, number) -> prompts of each group with their targets.
 _PROMPTS: Mapping[str, Callable[[EmojiClips, EmojiClips, int], Sequence[tuple[str, Asked]]]] = {
     "trained": lambda train, _, clips: prompts(train, clips),
     "held_out": lambda _, held_out, clips: prompts(held_out, clips),
@@ -57,19 +57,19 @@ def generation(
 ) -> dict[str, dict[str, Any]]:
     """Score clips of three seconds from some groups of prompts, at most `clips` of each.
 
-    trained: plain captions that training showed
-    held_out: of pairs of an emoji and a skin tone that it never showed; "both" is the right emoji in the right tone
+    trained: plain captions of the training
+    held_out: captions of held-out pairs of an emoji and a skin tone; "both" is the right emoji in the right tone
     paraphrases: a hundred emoji in words that no caption has
     simplified: Chinese names, which prompt retrieval may know
-    traditional: names in traditional characters that are none of these
+    traditional: names in traditional characters that differ from all of these
     chinese_paraphrases: a hundred emoji in other Chinese words
 
-    Each holds what `judge.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
+    Each has the scores of `judge.judged`, and `rebuilt`: "both" for the real clips rebuilt by the tokenizer.
     Batch i of a group is generated with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets
     GROUP.png of the first clips.
 
     Raises:
-        RequestError: the set was not built, or the weights of the judge's net are absent; each says what to do.
+        RequestError: the set was not built, or the weights of the judge's net are missing; the message says what to do.
     """
     check_at_least(1, clips=clips, batch=batch)
     net = efficientnet.load()

@@ -1,8 +1,8 @@
-"""Judge generated emoji: do they show what was asked, move like real ones, and close their loop?
+"""Judge generated emoji: whether they show the target, move like real ones, and close their loop.
 
-Comes in: clips, what was asked for, the real clips of `animated_emoji`. Goes out: dicts of plain JSON values. A clip
-is taken for the real emoji whose features are nearest (`efficientnet.py`), first among the emoji without tone, then,
-where a tone was asked for, among the six variants of that emoji. Knows nothing of how clips are made.
+In: clips, their targets, the real clips of `animated_emoji`. Out: dicts of plain JSON values. A clip is read as the
+real emoji whose features are nearest (`efficientnet.py`), first among the emoji without tone, then, if the target has a
+tone, among the six variants of that emoji. This module does not know how clips are made.
 """
 
 import csv
@@ -30,11 +30,11 @@ CHINESE_PARAPHRASES = Path(__file__).with_name("paraphrases_zh.tsv")
 CHINESE_NAMES = Path(__file__).with_name("names_zh.tsv")
 """Code points and names of emoji, simplified and traditional: those of Unicode's CLDR, by emojibase-data 17.0.0."""
 
-_SHOWN = 4  # frames of a clip that are looked at, spread evenly over the loop
-_SIDE = 96  # pixels at which they are
-# Stage whose activations are compared, place by place: the one that names most real clips, emoji and tone, after the
-# tokenizer rebuilt them, as they are or smaller, softer, moved or begun later. The last ones, averaged over the
-# picture, are what is usual, but take an emoji that is a little soft for another.
+_SHOWN = 4  # frames of a clip that are compared, spread evenly over the loop
+_SIDE = 96  # their side in pixels
+# Stage whose activations are compared, position by position. It recognises most real clips, by emoji and tone, after
+# the tokenizer rebuilt them, also if they are smaller, softer, shifted or start later. The usual choice, the last
+# activations averaged over the picture, confuses emoji that are a little soft.
 _STAGE = 2
 _BATCH = 16  # clips in a pass through the net
 
@@ -48,10 +48,10 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """The real clips, all on white: features float32 `[N, D]` of unit length, what each shows, and how it moves.
+    """The real clips, all on white: features float32 `[N, D]` of unit length, the emoji, and measures of motion.
 
     energies, seams: float64 `[N]`, see `motion_energy` and `loop_seam`.
-    centre: float32 `[D]`, the mean that was taken off the features before they were scaled.
+    centre: float32 `[D]`, the mean that was subtracted from the features before they were scaled.
     """
 
     asked: tuple[Asked, ...]
@@ -61,7 +61,7 @@ class Gallery:
     centre: np.ndarray
 
     def nearest(self, features: np.ndarray, among: Sequence[int]) -> np.ndarray:
-        """For each of features `[M, D]` the index int `[M]` of the nearest clip of `among`, by cosine."""
+        """Return the index int `[M]` of the nearest clip of `among` for each of features `[M, D]`, by cosine."""
         return np.asarray(among)[np.argmax(features @ self.features[list(among)].T, axis=1)]
 
     def place(self, asked: Asked) -> int:
@@ -79,22 +79,22 @@ def gallery(net: dict, sources: Sequence[EmojiClips]) -> Gallery:
             asked.append(Asked(what["emoji"], what["tone"]))
             videos.append(source[index]["video"])
     raw = clip_features(net, videos)
-    # What all emoji have in common says nothing of which one it is.
+    # Subtract the mean, because features that all emoji share do not help to tell them apart.
     centre = raw.mean(axis=0)
     energies, seams = (np.array([measure(video) for video in videos]) for measure in (motion_energy, loop_seam))
     return Gallery(tuple(asked), _unit(raw - centre), energies, seams, centre)
 
 
 def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequence[Asked]) -> dict[str, Any]:
-    """Figures of clips uint8 `[T, H, W, 3]` that were asked for, one of `asked` each:
+    """Return the figures of clips uint8 `[T, H, W, 3]`, given their targets `asked`:
 
-    clips: how many
-    emoji, emoji_interval: share whose nearest of the emoji without tone is the one asked for, and its 95% Wilson bounds
-    tone, tone_interval: share of those asked for with a tone whose nearest of the six variants is the right one; None
-        without such
-    both, both_interval: share with both right; the yellow of an emoji that has tones is a variant like any other
-    energy: mean of their motion energy over the real clip's; energy_off: mean distance of that ratio from 1
-    seam, seam_real: mean of `loop_seam`, of the clips and of the real ones, whose loops do not all last three seconds
+    clips: number of clips
+    emoji, emoji_interval: fraction whose nearest emoji without tone is the target, and its 95% Wilson bounds
+    tone, tone_interval: fraction of the clips with a target tone whose nearest of the six variants is right; None if
+        there are none
+    both, both_interval: fraction with both right; the yellow of an emoji that has tones counts as a variant
+    energy: mean ratio of their motion energy to the real clip's; energy_off: mean distance of that ratio from 1
+    seam, seam_real: mean of `loop_seam` for the clips and for the real ones, whose loops do not all last three seconds
     """
     found = _unit(clip_features(net, videos) - real.centre)
     bases = [i for i, each in enumerate(real.asked) if not each.tone]
@@ -136,7 +136,7 @@ def _frame_means(net: dict, frames: jax.Array) -> jax.Array:
 
 
 def motion_energy(video: np.ndarray) -> float:
-    """Mean absolute change of a value from frame to frame, in steps of 1/255, of a video uint8 `[T, H, W, 3]`."""
+    """Return the mean absolute change between frames of a video uint8 `[T, H, W, 3]`, in steps of 1/255."""
     return float(np.mean(np.abs(np.diff(video.astype(np.int16), axis=0)))) if len(video) > 1 else 0.0
 
 
@@ -147,23 +147,23 @@ def energy_ratios(real: Gallery, videos: Sequence[np.ndarray], asked: Sequence[A
 
 
 def loop_seam(video: np.ndarray) -> float:
-    """Return the difference of last and first frame, in units of `motion_energy`; 0 closes the loop, 1 is one step."""
+    """Return the difference of last and first frame, in units of `motion_energy`; 0 is a closed loop, 1 one step."""
     ends = np.mean(np.abs(video[-1].astype(np.int16) - video[0]))
     return float(ends / max(motion_energy(video), 1e-6))
 
 
 def paraphrases(file: Path = PARAPHRASES) -> tuple[tuple[str, Asked], ...]:
-    """Return a hundred prompts in other words than any caption, and what they ask for."""
+    """Return a hundred prompts in words that no caption has, with their targets."""
     return tuple((row["paraphrase"], Asked(row["emoji"], "")) for row in _rows(file))
 
 
 def chinese_names(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:
-    """Return the simplified names of the first emoji of a split, as `prompts` has them in English."""
+    """Return the simplified Chinese names of the first emoji of a split, in the order of `prompts`."""
     return _named(source, {row["emoji"]: row["simplified"] for row in _rows(CHINESE_NAMES)})[:count]
 
 
 def traditional_names(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:
-    """Return the same in traditional characters, of those emoji whose name is none of the simplified ones."""
+    """Return the same in traditional characters, for emoji whose traditional name is not also a simplified one."""
     rows = _rows(CHINESE_NAMES)
     known = {row["simplified"] for row in rows}
     return _named(source, {row["emoji"]: row["traditional"] for row in rows if row["traditional"] not in known})[:count]
@@ -180,7 +180,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 
 def prompts(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:
-    """Return the plain captions of the first emoji of a split, whose order is that of a hash."""
+    """Return the plain captions of the first emoji of a split, which is ordered by a hash."""
     described = (source.what(index) for index in range(min(count, source.emoji)))
     return tuple((what["caption"], Asked(what["emoji"], what["tone"])) for what in described)
 

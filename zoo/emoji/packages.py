@@ -1,8 +1,8 @@
-"""The packages that animated emoji are made of, as the user's own npm fetches them: pictures, names, keywords.
+"""Read the packages of animated emoji, which the user fetches with npm: pictures, names, keywords.
 
-In: a folder with the archives that `FETCH` brings, or with the `node_modules` of an install. Out: an `Emoji` for every
-picture, and the pictures' bytes. The art is Microsoft's Fluent Emoji (MIT), no part of this package; see
-`ANIMATED_EMOJI_LICENSE.txt`. Knows nothing of clips, captions and splits.
+In: a folder with the archives that `FETCH` downloads, or with the `node_modules` of an install. Out: an `Emoji` for
+every picture, and the pictures' bytes. The art is Microsoft's Fluent Emoji (MIT), not part of this package; see
+`ANIMATED_EMOJI_LICENSE.txt`. This module knows nothing of clips, captions and splits.
 """
 
 import json
@@ -30,22 +30,22 @@ TONES = {
     0x1F3FE: "medium-dark",
     0x1F3FF: "dark",
 }
-"""Skin tones by their code points; emoji of two persons are here with both of one tone."""
+"""Skin tones by their code points; for emoji of two persons, both have the same tone."""
 
-_EMOJI_STYLE = 0xFE0F  # asks for a picture instead of text: some names have it and some lack it
+_EMOJI_STYLE = 0xFE0F  # selects a picture instead of text; some file names have it and some do not
 
 
 @dataclass(frozen=True, kw_only=True)
 class Emoji:
-    """One picture and what it is called.
+    """A picture with its names.
 
     Attributes:
         base: code points in hex of the emoji without skin tone, as in "1f3c3"; its identity.
         tone: a value of `TONES`, or "" for the yellow of an emoji without one.
-        names: what it is called, the usual name first: "airplane departure".
+        names: its names, the usual one first: "airplane departure".
         keywords: words for it: "airport", "flight".
-        group: as in "Travel & Places".
-        webp: the picture as it is in the package.
+        group: such as "Travel & Places".
+        webp: the bytes of the picture in the package.
     """
 
     base: str
@@ -58,7 +58,7 @@ class Emoji:
     @property
     def animated(self) -> bool:
         """True if the emoji moves."""
-        return self.webp.count(b"ANMF") > 1  # the head of each frame of several
+        return self.webp.count(b"ANMF") > 1  # marks each frame of an animation
 
 
 def default_source() -> Path:
@@ -67,10 +67,10 @@ def default_source() -> Path:
 
 
 def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
-    """Return all emoji with a picture (0.8 GB), by their code points.
+    """Return all emoji with a picture (0.8 GB), sorted by code points.
 
     Raises:
-        RequestError: a package is missing, cannot be read, or is not the one that was published.
+        RequestError: a package is missing, cannot be read, or differs from the published one.
     """
     source = source or default_source()
     found = {package: find_package(source, package) for package in (*PICTURES, NAMES, KEYWORDS)}
@@ -90,7 +90,7 @@ def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
             for name, webp in files_of(paths[package], r"assets/[0-9a-f-]+\.webp").items():
                 points = tuple(int(part, 16) for part in Path(name).stem.split("-"))
                 key = _key(points)
-                # A few are there twice, with and without the mark of a picture: the one that moves, which is larger.
+                # A few exist twice, with and without the variation selector; take the animated one, which is larger.
                 if len(webp) > len(pictures.get(key, b"")):
                     pictures[key] = webp
     except (OSError, EOFError, zlib.error, KeyError, ValueError, TypeError, tarfile.TarError) as error:
@@ -138,13 +138,13 @@ def _described(
         described[key] = {**fields, "tone": ""}
         for tones, variant in row.get("skin_variations", {}).items():
             first, *rest = (int(part, 16) for part in tones.split("-"))
-            if all(tone == first for tone in rest):  # of two persons, those of one tone
+            if all(tone == first for tone in rest):  # two persons must have the same tone
                 described[key_of(variant["unified"])] = {**fields, "tone": TONES[first]}
     return _told_apart(described)
 
 
 def _told_apart(described: dict[tuple[int, ...], dict[str, Any]]) -> dict[tuple[int, ...], dict[str, Any]]:
-    """Without the names that several emoji share, as far as an emoji has others."""
+    """Remove the names that several emoji share, if an emoji has others."""
     owners = Counter(name for fields in described.values() if not fields["tone"] for name in fields["names"])
     for fields in described.values():
         own = tuple(name for name in fields["names"] if owners[name] == 1)
@@ -161,7 +161,7 @@ def _key(points: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _readable(texts: list[str]) -> tuple[str, ...]:
-    """Names as one would write them, each once: no emoticons, and none that is told apart by a number ("star2")."""
+    """Return readable names without duplicates: no emoticons, and no names with a number ("star2")."""
     plain = (re.sub(r"[_\-]+", " ", text.lower()).strip() for text in texts)
     kept = (
         text for text in plain if re.fullmatch(r"[a-z0-9][a-z0-9 ,.:'’!&()]*", text) and re.search("[a-z]{2}", text)

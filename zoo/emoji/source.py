@@ -1,7 +1,7 @@
-"""The set of animated emoji: written once, out of the packages that the user fetches, and read by index.
+"""The set of animated emoji: built once from packages that the user fetches, and read by index.
 
-Comes in: the folder of the packages, a configuration; then a split, a length. Goes out: a `ClipSource`. First comes the
-plain clip of every emoji, then the second clip of every emoji, so that the first clips are a fair sample.
+In: the folder of the packages, a configuration; then a split, a length. Out: a `ClipSource`. It has the first clip of
+every emoji, then the second clip of every emoji and so on, so that the first clips are a fair sample.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ Copyright (c) 2013 Cal Henderson, MIT License. Keywords: emojilib, Copyright (c)
 
 
 class EmojiClips(StoredClips):
-    """The clips of one split, cut to so many frames."""
+    """The clips of one split, cut to one number of frames."""
 
     @property
     def num_frames(self) -> int:
@@ -61,11 +61,11 @@ class EmojiClips(StoredClips):
 
     @property
     def emoji(self) -> int:
-        """The number of emoji. The first clips, as many as this, are the plain ones."""
+        """The number of emoji, which is also the number of plain clips at the start."""
         return len(self.records) // VARIANTS
 
     def what(self, index: int) -> dict[str, str]:
-        """Return what a clip shows, in words: emoji, tone, name, group, background and first caption."""
+        """Return a description of a clip: emoji, tone, name, group, background and first caption."""
         record = self.records[self.place(index)[0]]
         words = {name: value.decode() for name, value in record.items() if isinstance(value, bytes) and name != "video"}
         return {**words, "caption": record["captions"][0].decode()}
@@ -105,7 +105,7 @@ class AnimatedEmojiSet:
                 f"(reelm data build {self.name} --size {stored.config})"
             )
         records = stored.records(split)
-        # The files hold all clips of one emoji together.
+        # The files store all clips of one emoji together.
         order = np.arange(len(records)).reshape(-1, VARIANTS).T.ravel()
         first, where = records[0], f"{self.name}/{stored.config}"
         runs = (ShapeRun(len(records), int(first["frames"]), int(first["height"]), int(first["width"])),)
@@ -122,7 +122,7 @@ class AnimatedEmojiSet:
         if stored.is_written:
             return stored.write({})
         size, fps = _CONFIGS[stored.config or ""]
-        emoji = read_packages(packages)  # they come by the user's own npm
+        emoji = read_packages(packages)  # which the user fetched with npm
         shards = {
             split: [
                 partial(_examples, split, emoji, slice(first, first + _SHARD), size, fps)
@@ -135,7 +135,7 @@ class AnimatedEmojiSet:
     def _stored(self) -> StoredSet:
         config = self.config or _USUAL
         if config not in _CONFIGS:
-            raise RequestError(f"{self.name} has no configuration {config!r}; there are {', '.join(_CONFIGS)}")
+            raise RequestError(f"{self.name} has no configuration {config!r}; it has {', '.join(_CONFIGS)}")
         return StoredSet(
             name=self.name,
             data_dir=self.data_dir or datasets_folder(),
@@ -148,7 +148,7 @@ class AnimatedEmojiSet:
 
 
 def _examples(split: Split, emoji: Sequence[Emoji], which: slice, size: int, fps: int) -> Iterator[dict[str, Any]]:
-    encoded: dict[str, bytes] = {}  # of one emoji by its background: clips on white differ in words alone
+    encoded: dict[str, bytes] = {}  # of one emoji by its background: clips on white differ only in captions
     for index, clip in enumerate(examples(split, emoji, which, size=size, fps=fps)):
         if index % VARIANTS == 0:
             encoded = {}

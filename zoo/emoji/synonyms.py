@@ -1,11 +1,11 @@
-"""Other words for animated emoji, as the file that `train/lm/prompt_retrieval.py` reads.
+"""Write synonyms of animated emoji to the file that `train/lm/prompt_retrieval.py` reads.
 
     python -m reelm.zoo.emoji.synonyms DOWNLOADS synonyms.json [zh zh-hant ja es]
 
-In: the folder of the packages that `packages.FETCH` brings and, for names and keywords in other languages, `npm pack
-emojibase-data@17.0.0`. Out: for the usual name of each emoji that moves its other names and its keywords, alone, beside
-the name and two together; skin tones and colours as modifiers, in other languages those of Chinese too. Nothing of it
-comes from `paraphrases.tsv` and `paraphrases_zh.tsv`, by which models are judged.
+In: the folder of the packages that `packages.FETCH` downloads and, for names and keywords in other languages, of `npm
+pack emojibase-data@17.0.0`. Out: for the usual name of each animated emoji its other names and its keywords: single,
+with the name, and in pairs; skin tones and colours as modifiers, with other languages also in Chinese. Nothing is taken
+from `paraphrases.tsv` and `paraphrases_zh.tsv`, with which models are judged.
 """
 
 import json
@@ -26,13 +26,13 @@ from .packages import TONES, Emoji, read_packages
 from .translations import COLOURS, Translation, read_translations
 from .translations import TONES as CHINESE_TONES
 
-_PAIRS = 6  # of keywords for each emoji, and half as many beside its name
+_PAIRS = 6  # pairs of keywords for each emoji, and half as many with its name
 
 
 def synonyms(emoji: Sequence[Emoji], translations: Mapping[str, Sequence[Translation]]) -> dict[str, Any]:
-    """Return the content of the file, for emoji that move. Skin tones are listed by their modifier.
+    """Return the content of the file, for animated emoji. Skin tones are modifiers.
 
-    translations: of each emoji by its base; {} for English alone.
+    translations: of each emoji by its base; {} for only English.
     """
     moving = {each.names[0]: each for each in emoji if each.animated and not each.tone}
     translated = {caption: translations.get(each.base, ()) for caption, each in moving.items()}

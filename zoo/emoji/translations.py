@@ -1,7 +1,7 @@
-"""What emoji are called in other languages: names and keywords of Unicode's CLDR, as npm's emojibase-data has them.
+"""Names of emoji in other languages: names and keywords of Unicode's CLDR from npm's emojibase-data.
 
 In: the folder of the package, languages. Out: for each emoji its name and keywords in each language; skin tones and
-colours as Chinese says them. The data are MIT-licensed, no part of this package.
+colours in Chinese. The data are MIT-licensed, and not part of this package.
 """
 
 import json
@@ -40,9 +40,9 @@ class Translation(NamedTuple):
 def read_translations(source: Path, languages: Sequence[str]) -> dict[str, tuple[Translation, ...]]:
     """Return the translations of each emoji, by its `base`.
 
-    languages: as the package has them, such as "zh" and "zh-hant".
+    languages: codes of the package, such as "zh" and "zh-hant".
 
-    RequestError when the package is missing or damaged, or lacks a language.
+    Raises RequestError when the package is missing or damaged, or lacks a language.
     """
     path = find_package(source, PACKAGE)
     if path is None:

@@ -1,10 +1,10 @@
-"""Words that an encoder of prompts for animated emoji should know, one a line.
+"""List the words that an encoder of prompts for animated emoji should know, one a line.
 
     pip download --no-deps wordfreq==3.1.1
     python -m reelm.zoo.emoji.vocabulary DOWNLOADS words.txt
 
 In: the folder of that wheel and of `npm pack emojibase-data@17.0.0`. Out: the names and keywords of all emoji in five
-languages, and frequent words of four. `tokenizer/text/convert_multilingual_encoder.py` keeps the pieces of these.
+languages, and frequent words of four. `tokenizer/text/convert_multilingual_encoder.py` keeps the pieces of these words.
 """
 
 import gzip

@@ -1,7 +1,6 @@
-"""Read the files of packages that a user's own package tools have fetched: archives of npm, PyPI and Debian.
+"""Read the files of packages that the user fetched: archives of npm, PyPI and Debian.
 
-Comes in: the path of an archive. Goes out: its files by name. Nothing is installed, no link is followed. Knows nothing
-of what the files hold.
+In: the path of an archive. Out: its files by name. Nothing is installed, and no link is followed.
 """
 
 import io
@@ -16,15 +15,15 @@ from reelm.storage.published import check_published
 
 
 def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield (name, what reads it) of each file in an archive; nothing for any other file.
+    """Yield (name, function that reads it) for each file in an archive; nothing if it is not an archive.
 
     Raises:
-        RequestError: the archive is not what was published by its name.
+        RequestError: the archive differs from the published one of that name.
     """
     check_published(path)
     if path.suffix == ".deb":
         with tempfile.TemporaryDirectory() as folder:
-            # Absolute, so that no name is taken for an option.
+            # Absolute, so that a name cannot be read as an option.
             subprocess.run(["dpkg-deb", "-x", path.absolute(), folder], check=True)
             for file in sorted(Path(folder).rglob("*")):
                 if file.is_file() and not file.is_symlink():

@@ -4,19 +4,18 @@
     reelm train audio-tokenizer natural --workdir runs/sound
 
 Pictures: 36 bits, 4 x 8 x 8: a clip of 17 x 128 x 128 is 1,280 codes, 0.165 bits a pixel. There are no nets. The run
-sorts patches of the first batches into 256 classes, fits a transform to each, and a filter that hides the borders of
-patches; its one step trains nothing. Linear algebra beat nets here: with 18 bits those of 12.6 M parameters gave 23.3
-dB after two hours, and 12 more bits gave them 0.05 dB. Stages of `encoder_channels` and `decoder_channels` put nets
-around the transform, which begin at nothing. The first rows of `levels` are for flat patches: nearly all their bits are
-those of one colour. `natural18` has half of
-the bits.
+sorts patches of the first batches into 256 classes, and fits a transform to each class and a filter that hides the
+borders of patches; its one step trains nothing. Linear algebra beat nets here: with 18 bits, nets of 12.6 M parameters
+gave 23.3 dB after two hours, and 12 more bits gave them only 0.05 dB. Stages of `encoder_channels` and
+`decoder_channels` add nets around the transform, whose output starts at zero. The first rows of `levels` are for flat
+patches: nearly all of their bits are for one colour. `natural18` has half of the bits.
 
 Hardware: one core of an AMD EPYC (Zen 5). Minutes: fifteen. Figures to expect on films never trained on are in
 docs/results.md.
 
-Sound: 5.3 M parameters, 50 audio frames a second. Hours: one and a quarter for this leg. The legs after it give high
-pitches bits of their own, make speech clearer and add three blocks: 7.0 M parameters, six hours for all seven. Figures
-to expect on unseen speech after all of them: a mel distance of 0.31 at 3 kbit/s, where Opus at 6 has 0.52.
+Sound: 5.3 M parameters, 50 audio frames a second. Hours: one and a quarter for this leg. Later legs add bits for high
+pitches, make speech clearer and add three blocks: 7.0 M parameters, six hours for all seven. Expected figures on unseen
+speech after all of them: a mel distance of 0.31 at 3 kbit/s; Opus at 6 kbit/s has 0.52.
 """
 
 from reelm.tokenizer.audio.config import AudioTokenizerConfig

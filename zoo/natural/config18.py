@@ -1,4 +1,4 @@
-"""`natural18`: the pictures of `natural` with 18 bits in the place of 36, 0.083 bits a pixel.
+"""`natural18`: the video tokenizer of `natural` with 18 bits instead of 36, 0.083 bits a pixel.
 
 reelm train video-tokenizer natural18 --workdir runs/natural18 --data.dataset NAME
 """

@@ -1,7 +1,7 @@
-"""Score the audio tokenizer of a model on sound of any kind: speakers, music and effects that no training hears.
+"""Score the audio tokenizer of a model on sound of any kind: held-out speakers, music and effects.
 
-Comes in: a model, and the built set `any_sound`. Goes out: a dict of plain JSON values, for each kind and
-bit rate, beside Opus. Knows nothing of how the set was made.
+In: a model, and the built set `any_sound`. Out: a dict of plain JSON values for each kind and bit rate, with Opus as
+the baseline.
 """
 
 from functools import cache
@@ -22,7 +22,7 @@ from .pieces import SAMPLE_RATE
 from .sound_packages import KINDS
 from .sounds import AnySoundSet
 
-_OPUS = 6_000  # bits a second, the lowest that Opus has
+_OPUS = 6_000  # bits a second, the lowest rate of Opus
 
 
 def reconstruction(
@@ -30,12 +30,12 @@ def reconstruction(
 ) -> dict[str, Any]:
     """Score how an audio tokenizer rebuilds the first `clips` sounds of each kind, at each of its bit rates.
 
-    For each kind a dict of systems, "opus" and one for each number of levels. Of each system:
+    The result has for each kind a dict of systems: "opus" and one for each number of levels. For each system:
 
-    bits: a second, without headers
+    bits: bits a second, without headers
     mel_distance, stft_distance: means over sounds, in decades
-    stoi: of speech, the mean short-time objective intelligibility (Taal et al. 2011) by pystoi
-    visqol: of speech, the mean of ViSQOL's estimate of what listeners would say, 1 to 5 (Chinen et al. 2020), where
+    stoi: for speech, the mean short-time objective intelligibility (Taal et al. 2011) by pystoi
+    visqol: for speech, the mean of ViSQOL's estimate of listeners' ratings, 1 to 5 (Chinen et al. 2020), if
         visqol-python is installed
 
     Raises:
@@ -92,7 +92,7 @@ def _stoi(original: np.ndarray, rebuilt: np.ndarray) -> float:
 
 @cache
 def _visqol() -> Any:
-    """Return what measures ViSQOL of speech; None where it is not installed."""
+    """Return the object that measures ViSQOL of speech; None if it is not installed."""
     try:
         from visqol import VisqolApi  # pyright: ignore[reportMissingImports]  (not in requirements.lock)
     except ImportError:

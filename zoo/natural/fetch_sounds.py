@@ -1,7 +1,7 @@
 """Fetch the packages of any_sound: `python -m reelm.zoo.natural.fetch_sounds -o FOLDER`, or `--list` to see them.
 
-Comes in: nothing. Goes out: a folder with the packages, by the user's own apt-get, and beside them in `licences/` the
-copyright file of each. Nothing is installed. Knows nothing of sounds.
+Out: a folder with the packages, fetched by the user's own apt-get, and in its `licences/` the copyright file of each.
+Nothing is installed.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from .sound_packages import PACKAGES, contents
 
 
 def fetch(output: Path) -> None:
-    """Bring the packages into `output`, which may hold some; RequestError when apt-get does not bring all."""
+    """Fetch the packages into `output`, which may hold some; RequestError when apt-get does not fetch all."""
     output.mkdir(parents=True, exist_ok=True)
     missing = [package for package in PACKAGES if not [*output.glob(f"{package}_*.deb")]]
     if missing:
@@ -39,8 +39,8 @@ def keep_licences(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fetches the packages of any_sound.")
-    parser.add_argument("-o", "--output", type=Path, help="folder to bring the packages into")
-    parser.add_argument("--list", action="store_true", help="print each package and what is taken of it, and end")
+    parser.add_argument("-o", "--output", type=Path, help="folder to fetch the packages into")
+    parser.add_argument("--list", action="store_true", help="print each package and the kinds of sound used from it")
     arguments = parser.parse_args()
     if arguments.list:
         for package in PACKAGES:

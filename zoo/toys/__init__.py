@@ -1,4 +1,4 @@
-"""`toys`: small lit worlds with physics, sound and a camera, drawn by a program that knows everything in them."""
+"""`toys`: small rendered worlds with physics, sound and a camera, with full ground truth."""
 
 from reelm.registry import DataCard
 

@@ -1,7 +1,7 @@
-"""What a toy does, in closed form: where it is at any time, how it is turned, and when it touches something.
+"""The motion of toys in closed form: position, rotation and contacts at any time.
 
-In: times in seconds. Out: positions of the centre, rotations, contacts. Rigid bodies, central impacts, dry friction.
-Nothing is integrated step by step, so any frame of a clip can be asked for alone.
+In: times in seconds. Out: positions of the centre, rotations, contacts. The model is rigid bodies, central impacts and
+dry friction. Nothing is integrated step by step, so any single frame of a clip can be computed.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ import numpy as np
 from .toys import GRAVITY, RESTITUTION, Material, Size, Toy
 
 SLIDING, ROLLING = 1.1, 0.32
-"""Deceleration of what slides and of what rolls, in units a second squared."""
-_RESTS = 0.3  # below this speed of impact a toy stays where it lies
-_IMPACTS = 6  # that two toys may have with each other
+"""Deceleration of sliding and of rolling toys, in units a second squared."""
+_RESTS = 0.3  # below this speed of impact a toy comes to rest
+_IMPACTS = 6  # most impacts of two toys with each other
 
 
 class Contact(NamedTuple):
-    """A moment at which a toy rings: seconds, speed of the impact in units a second, and what the toy is made of."""
+    """An impact, which makes a toy ring: seconds, speed in units a second, material of the toy."""
 
     time: float
     speed: float
@@ -29,27 +29,27 @@ class Contact(NamedTuple):
 
 
 class Act(Protocol):
-    """The course of one toy."""
+    """The motion of one toy."""
 
     @property
     def contacts(self) -> Sequence[Contact]: ...
 
     def place(self, time: np.ndarray) -> np.ndarray:
-        """Centre of the toy, [..., 3], at times [...]."""
+        """Return the centre of the toy, [..., 3], at times [...]."""
         ...
 
     def turn(self, time: np.ndarray) -> np.ndarray:
-        """Rotation from the toy's own axes to those of the world, [..., 3, 3]."""
+        """Return the rotation from the toy's own axes to those of the world, [..., 3, 3]."""
         ...
 
     def scrape(self, time: np.ndarray) -> np.ndarray:
-        """Speed over the floor, [...], positive where the toy rolls and negative where it slides."""
+        """Return the speed over the floor, [...], positive for rolling and negative for sliding."""
         ...
 
 
 @dataclass(frozen=True)
 class Course:
-    """Travel along x that friction ends: a speed in units a second from `begins` on, slowed by `friction`."""
+    """Travel along x until friction stops it: a speed in units a second from `begins` on, slowed by `friction`."""
 
     start: float
     speed: float
@@ -57,19 +57,19 @@ class Course:
     begins: float = 0.0
 
     def x(self, time: np.ndarray) -> np.ndarray:
-        """Return where it is."""
+        """Return the position along x."""
         lasts = np.clip(time - self.begins, 0, abs(self.speed) / self.friction)
         return self.start + np.sign(self.speed) * (abs(self.speed) * lasts - self.friction * lasts**2 / 2)
 
     def velocity(self, time: np.ndarray) -> np.ndarray:
-        """Return how fast it goes, negative to the left."""
+        """Return the velocity, negative to the left."""
         slowed = np.maximum(abs(self.speed) - self.friction * np.maximum(time - self.begins, 0), 0)
         return np.where(time >= self.begins, np.sign(self.speed) * slowed, 0.0)
 
 
 @dataclass(frozen=True)
 class Travels:
-    """Rolls or slides along x, through one course or several: each ends where the next begins."""
+    """Rolls or slides along x, through one or more courses: each ends where the next begins."""
 
     toy: Toy
     courses: tuple[Course, ...]
@@ -90,7 +90,7 @@ class Travels:
         return np.stack([x, np.full_like(x, self.depth), np.full_like(x, height)], -1)
 
     def velocity(self, time: np.ndarray) -> np.ndarray:
-        """Return the speed along x, negative to the left."""
+        """Return the velocity along x, negative to the left."""
         return self._now(time, "velocity")
 
     def turn(self, time: np.ndarray) -> np.ndarray:
@@ -110,9 +110,9 @@ class Falls:
 
     Attributes:
         start: centre at time `begins`.
-        throw: speed along x and z at that time.
-        floor: height of what it falls on, 0 for the floor.
-        restitution: share of the speed that a bounce leaves; None: that of the material.
+        throw: velocity along x and z at that time.
+        floor: height of the surface it falls on, 0 for the floor.
+        restitution: fraction of the speed after a bounce; None: that of the material.
     """
 
     toy: Toy
@@ -125,7 +125,7 @@ class Falls:
 
     @cached_property
     def _arcs(self) -> np.ndarray:
-        """Rows of time, x, z, vx, vz at the begin of each arc; the last row is where it comes to rest or slides."""
+        """Return rows of time, x, z, vx, vz at the start of each arc; the last row is where it rests or slides."""
         rest = RESTITUTION[self.toy.material] if self.restitution is None else self.restitution
         ground = self.floor + self.toy.half_height
         time, x, z = self.begins, self.start[0], self.start[2]
@@ -154,7 +154,7 @@ class Falls:
 
     @property
     def reaches(self) -> float:
-        """Where along x it ends."""
+        """The position along x where it ends."""
         return float(self._after().x(np.array(1e6)))
 
     def _after(self) -> Course:
@@ -184,7 +184,7 @@ class Falls:
 
 @dataclass(frozen=True)
 class Spins:
-    """Stands at a place and turns about its upright axis; a speed of 0 stands still. Radians a second."""
+    """Stands at a position and turns about its upright axis, in radians a second; with speed 0 it stands still."""
 
     toy: Toy
     at: tuple[float, float]
@@ -206,7 +206,7 @@ class Spins:
 
 @dataclass(frozen=True)
 class Swings:
-    """Hangs on a string and swings to and fro along x, through `widest` radians to each side."""
+    """Hangs on a string and swings along x, through `widest` radians to each side."""
 
     toy: Toy
     pivot: tuple[float, float, float]
@@ -233,10 +233,10 @@ class Swings:
 
 
 def collide(one: Travels, other: Spins) -> tuple[Travels, Travels]:
-    """Return the courses of two toys, of which the first runs into the second, which stands in its way.
+    """Return the motions of two toys when the first runs into the second, which stands in its way.
 
-    Impacts are central: momentum is kept, and the speed at which they part is the restitution times that of before.
-    What rolls may catch up with what slides, and strike it again.
+    Impacts are central: momentum is conserved, and the relative speed after is the restitution times that before. A
+    rolling toy may catch up with a sliding one and strike it again.
     """
     toy, hit = one.toy, other.toy
     pushed = ROLLING if hit.shape == "ball" else SLIDING
@@ -256,7 +256,7 @@ def collide(one: Travels, other: Spins) -> tuple[Travels, Travels]:
         rest = (RESTITUTION[toy.material] + RESTITUTION[hit.material]) / 2
         slow = before - (1 + rest) * closing * hit.mass / both
         fast = ahead + (1 + rest) * closing * toy.mass / both
-        if abs(closing) < _RESTS:  # too gentle for a bounce: they come to rest against each other
+        if abs(closing) < _RESTS:  # too slow for a bounce: they come to rest against each other
             slow = fast = 0.0
         else:
             rings += [Contact(time, abs(closing), each.material, each.size) for each in (toy, hit)]
@@ -273,18 +273,18 @@ def _standing(act: Spins, friction: float) -> Travels:
 
 
 def about_x(angle: np.ndarray) -> np.ndarray:
-    """Rotations about x by angles in radians, [..., 3, 3]."""
+    """Return rotations about x by angles in radians, [..., 3, 3]."""
     c, s, o, i = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
     return np.stack([i, o, o, o, c, -s, o, s, c], -1).reshape(*angle.shape, 3, 3)
 
 
 def about_y(angle: np.ndarray) -> np.ndarray:
-    """Rotations about y, which take what is up to the right."""
+    """Return rotations about y, which turn the upward direction to the right."""
     c, s, o, i = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
     return np.stack([c, o, s, o, i, o, -s, o, c], -1).reshape(*angle.shape, 3, 3)
 
 
 def about_z(angle: np.ndarray) -> np.ndarray:
-    """Rotations about z."""
+    """Return rotations about z."""
     c, s, o, i = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
     return np.stack([c, -s, o, s, c, o, o, o, i], -1).reshape(*angle.shape, 3, 3)

@@ -1,7 +1,7 @@
-"""What a scene is called, in English and Chinese, from one grammar.
+"""Captions of a scene in English and Chinese, from one grammar.
 
-In: a `Scene`. Out: captions, long and short and in other words, the first of them the plainest. What words leave out
-(a size, a material, a floor) may be anything in the picture; what they say is true of it.
+In: a `Scene`. Out: captions, long and short and in different words; the first is the plainest. Details that a caption
+leaves out (a size, a material, a floor) may be anything in the picture; details that it names are true.
 """
 
 from collections.abc import Sequence
@@ -101,7 +101,7 @@ _ZH_CAMERA: dict[CameraMove, str] = {
 
 @dataclass(frozen=True)
 class _Says:
-    """Which details a caption names, and whether it takes the first words for a thing or any of them."""
+    """Which details a caption names, and whether it uses the first synonym of a word or a random one."""
 
     size: bool
     material: bool
@@ -118,21 +118,21 @@ _SHORT = _Says(size=False, material=False, pattern=False, floor=False, hour=Fals
 
 
 class Shown(NamedTuple):
-    """A player whom a picture shows: words call it by its number, as <1>, and say its colour if that is another."""
+    """A player with a reference picture: captions name it by its number, as <1>, and its colour if that differs."""
 
     number: int
     recoloured: bool
 
 
 def captions(scene: Scene, shown: Sequence[Shown] = ()) -> tuple[str, ...]:
-    """Return captions in English: plain, whole, short, and two that name what chance decides."""
+    """Return captions in English: plain, complete, short, and two with random details."""
     rng = np.random.default_rng([scene.seed, 1])
     says = (_PLAINEST, _ALL, _SHORT, _some(rng), _some(rng))
     return tuple(_english(scene, each, rng, shown) for each in says)
 
 
 def chinese_captions(scene: Scene, shown: Sequence[Shown] = ()) -> tuple[str, ...]:
-    """Return captions in Chinese: plain, whole, and one that names what chance decides."""
+    """Return captions in Chinese: plain, complete, and one with random details."""
     rng = np.random.default_rng([scene.seed, 2])
     return tuple(_chinese(scene, each, rng, shown) for each in (_PLAINEST, _ALL, _some(rng)))
 

@@ -1,19 +1,19 @@
-"""`toys`: words, sounds and pictures to small lit worlds, by one language model that learns every task at once.
+"""`toys`: small rendered worlds from words, sound and pictures, by one language model that learns all tasks at once.
 
 Video tokenizer: 48 bits for 4 frames of 16 x 16 pixels, 16 finite scalars of 8 levels (fsq), so a latent frame of
 128 x 128 is 64 codes and a clip of 17 frames is 320. The encoder sees one patch at a time, so that the same patch has
-the same code everywhere, which a language model learns sooner. The decoder draws each patch in 4 x 4 parts.
+the same code everywhere, which a language model learns sooner. The decoder draws each patch as 4 x 4 parts.
 
-Audio tokenizer: 16 kHz, 40 audio frames a second of 4 codes of 8 bits; 5 of them to a video frame.
+Audio tokenizer: 16 kHz, 40 audio frames a second of 4 codes of 8 bits; 5 audio frames for each video frame.
 
-Language model: 10 M parameters, all tasks and inputs from the first step, each input dropped on its own.
+Language model: 10 M parameters, all tasks and inputs from the first step, each input dropped independently.
 
     reelm data build toys_close --clips 3000
     reelm train video-tokenizer toys --workdir runs/toys/video-tokenizer
     reelm train audio-tokenizer toys --workdir runs/toys/audio-tokenizer
     reelm train lm toys --workdir runs/toys/lm
 
-recipe.sh has every leg, with the hours that it took.
+recipe.sh has every leg with its hours.
 """
 
 from pathlib import Path
@@ -70,7 +70,7 @@ audio_tokenizer = AudioTokenizerRun(
     loop=LoopConfig(steps=5_000, log_every=50, save_every=500, sample_every=0),
 )
 
-# What a toy looks like is decided in the first latent frame, which costs a fifth of a clip.
+# The first latent frame determines the look of a toy, and training on it costs a fifth of a clip.
 _BUCKETS: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=40): 0.25,
     Bucket(frames=5, batch_size=10): 0.42,

@@ -1,7 +1,7 @@
-"""Score a model of toys on what words ask for (`reelm evaluate generation --task toys`, and `--task toys-chinese`).
+"""Score how well a model of toys follows captions (`reelm evaluate generation --task toys`, and `--task toys-chinese`).
 
-In: a `Model`. Out: figures for each group of prompts, as plain JSON values, and the same of the renders of these scenes
-once the tokenizer rebuilt them, which is the most that a language model can reach. Clips are read by `judge.py`.
+In: a `Model`. Out: figures for each group of prompts, as plain JSON values, and the same for renders of these scenes
+rebuilt by the tokenizer, which is the best that a language model can reach. Clips are read by `judge.py`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,16 +48,16 @@ def generation(
     sheets: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """Score clips of two seconds from plain captions of scenes that no training saw, `clips` of each group.
+    """Score clips of two seconds from plain captions of unseen scenes, `clips` of each group.
 
     trained: one toy, a combination of colour, material, shape and motion that training shows
-    held_out: one toy, a combination that it never shows
-    two: two toys, each on its own
+    held_out: one toy, a combination that training never shows
+    two: two independent toys
     places: a toy left of, right of, behind, in front of or on another one
-    camera: one toy before a camera that moves
+    camera: one toy and a moving camera
 
-    Figures of a group are shares with 95% intervals, see `scored`; `rebuilt` holds those of the real clips. Batch i is
-    drawn with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets GROUP.png.
+    Figures of a group are rates with 95% intervals, see `scored`; `rebuilt` has those of the real clips. Batch i is
+    generated with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets GROUP.png.
     """
     check_at_least(1, clips=clips, batch=batch)
 
@@ -88,13 +88,13 @@ in_chinese = partial(generation, chinese=True)
 
 
 def scored(scenes: Sequence[Scene], readings: Sequence[Reading]) -> dict[str, Any]:
-    """Return figures of clips that were to show scenes: the share of clips in which each of these is right.
+    """Return the figures of clips, given their target scenes: the fraction of clips in which each of these is right.
 
     all: colour, material, shape and motion of every toy, and there is no other toy; `all_interval`, its Wilson bounds
-    colour, material, shape, motion: of every toy; a motion with the side that words say
-    count: as many toys as words name
-    place: where words say that the first toy is by the second; None where they do not
-    camera: what the camera does
+    colour, material, shape, motion: of every toy; a motion includes the side that the caption names
+    count: the number of toys
+    place: position of the first toy relative to the second; None if the caption names none
+    camera: the motion of the camera
     """
     rows = [_right(scene, reading) for scene, reading in zip(scenes, readings, strict=True)]
     placed = [scene.link for scene in scenes if scene.link in _PLACES]
@@ -107,7 +107,7 @@ def scored(scenes: Sequence[Scene], readings: Sequence[Reading]) -> dict[str, An
 
 
 def _right(scene: Scene, reading: Reading) -> dict[str, bool]:
-    """Return what is right of a clip. Toys are taken for the players that they are most like."""
+    """Return which of these are right in a clip. Each seen toy is matched to the most similar player."""
     players, toys = scene.players, reading.toys[: len(scene.players) + 1]
     best, paired = dict[str, list[bool]](), list[SeenToy]()
     for order in permutations(toys, min(len(players), len(toys))):
@@ -140,7 +140,7 @@ def _agrees(player: Player, seen: SeenToy) -> dict[str, bool]:
 
 
 def _placed(link: str, first: SeenToy, second: SeenToy) -> bool:
-    """Return whether the first toy is where a link says: what is behind is higher in the picture and covers less."""
+    """Return whether the first toy is where a link says: a toy behind another is higher in the picture and smaller."""
     (x, y), (other_x, other_y) = (np.nanmedian(toy.track, axis=0) for toy in (first, second))
     return {
         "left of": x < other_x - 0.06,

@@ -1,8 +1,8 @@
-"""Read clips of toys: which toys they show, where each is in every frame, what it does, how the camera moves.
+"""Read clips of toys: the toys, their position in every frame, their motion, and the motion of the camera.
 
-In: frames uint8 [T, 128, 128, 3]. Out: `Reading`. Two nets that were trained on renders (`train_judge.py`), never on
-what a model made: one says of each pixel which toy it belongs to and what that toy is; the other looks at a toy along
-its track and says what it does. Between them toys are found and linked from frame to frame. Knows nothing of models.
+In: frames uint8 [T, 128, 128, 3]. Out: `Reading`. Two nets are trained on renders (`train_judge.py`), never on clips of
+a model. One predicts for each pixel the toy and its attributes; the other sees a toy along its track and predicts its
+motion. In between, toys are segmented and linked from frame to frame. This module knows nothing of models.
 """
 
 from collections.abc import Sequence
@@ -25,24 +25,24 @@ WEIGHTS = Path(__file__).with_name("judge.safetensors")
 SIDES: tuple[Side | None, ...] = (None, "left", "right")
 SIZE = 128
 GRID = SIZE // 2
-"""Places along a side of what the first net says."""
+"""Positions along a side of the first net's output."""
 CROP = 48
-"""Pixels along a side of what the second net sees of a toy. It sees every other pixel."""
+"""Side in pixels of the second net's crop of a toy. It sees every other pixel."""
 
 KINDS = {"colour": len(COLOURS), "shape": len(SHAPES), "material": len(MATERIALS), "pattern": len(PATTERNS)}
-_NEAR = 5.0  # places from a peak of votes within which they are for the same toy
-LEAST = 14  # places that a toy covers in a frame
+_NEAR = 5.0  # votes within this many positions of a peak belong to the same toy
+LEAST = 14  # fewest positions that a toy covers in a frame
 PATH = np.array([20.0, 0.3, 0.2], np.float32)
-"""What the second net says as 1 of the camera's path at the end: degrees, log2 of how much closer, rise."""
-_SEEN = 3  # frames in which a toy is seen
-_JUMP = 0.22  # of the picture, how far a toy gets from one frame to the next
+"""Units of the camera's path at the end in the second net's output: degrees, log2 of the zoom, rise."""
+_SEEN = 3  # fewest frames in which a toy is seen
+_JUMP = 0.22  # largest motion of a toy between two frames, as a fraction of the picture
 
 
 class PixelNet(nn.Module):
-    """What is at each second pixel: a small U-Net [16]. Frames [B, 128, 128, 3] in [-1, 1] -> [B, 64, 64, C].
+    """Predicts the toy at each second pixel with a small U-Net. Frames [B, 128, 128, 3] in [-1, 1] -> [B, 64, 64, C].
 
-    The channels: whether a toy is seen, how far to the right and down its centre is in tenths of the picture, and
-    logits of each of `KINDS`.
+    The channels: whether there is a toy, the offset to its centre (right, down) in tenths of the picture, and logits of
+    each of `KINDS`.
     """
 
     @nn.compact
@@ -62,10 +62,11 @@ class PixelNet(nn.Module):
 
 
 class ActNet(nn.Module):
-    """What a toy does along its track, and the camera. -> logits of motions, sides, camera moves; the camera's path.
+    """Predicts the motion of a toy along its track, and that of the camera.
 
     In: crops [B, T, 24, 24, 3] around the toy and whole frames [B, T, 32, 32, 3], both in [-1, 1], and [B, T, 4]: the
-    centre in tenths of the picture from its middle, whether it is seen, the square root of the places that it covers.
+    centre in tenths of the picture from its middle, whether it is seen, the square root of the positions that it
+    covers. Out: logits of motions, sides and camera moves, and the camera's path.
     """
 
     @nn.compact
@@ -92,8 +93,8 @@ class SeenToy:
     """A toy that a clip of T frames shows.
 
     Attributes:
-        track: float32 [T, 2], where its centre is, (x, y) as shares of width and height; NaN where it is not seen.
-        area: float32 [T], share of the picture that it covers.
+        track: float32 [T, 2], its centre (x, y) as fractions of width and height; NaN where it is not seen.
+        area: float32 [T], fraction of the picture that it covers.
     """
 
     shape: Shape
@@ -108,10 +109,10 @@ class SeenToy:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a clip shows: toys, the ones that cover most first; how the camera moves, and its path at the end.
+    """The content of a clip: toys, the largest first; the motion of the camera, and its path at the end.
 
     Attributes:
-        path: float32 [3], degrees to the right, log2 of how much closer, rise.
+        path: float32 [3], degrees to the right, log2 of the zoom, rise.
     """
 
     toys: tuple[SeenToy, ...]
@@ -121,12 +122,12 @@ class Reading:
 
 @cache
 def weights() -> dict:
-    """Return the parameters of the nets that ship, {"pixels", "acts"}."""
+    """Return the parameters of the shipped nets, {"pixels", "acts"}."""
     return load_params(WEIGHTS)
 
 
 def read(video: np.ndarray, params: dict | None = None) -> Reading:
-    """Read a clip uint8 [T, 128, 128, 3]; of several lengths each compiles once."""
+    """Read a clip uint8 [T, 128, 128, 3]; each length compiles once."""
     params = weights() if params is None else params
     found = np.asarray(_pixels(params["pixels"], video))
     tracks = _linked([_instances(frame) for frame in found])
@@ -166,7 +167,7 @@ def _pixels(params: dict, video: jax.Array) -> jax.Array:
 
 @dataclass(frozen=True, eq=False)
 class _Instance:
-    """A toy in one frame: its centre (x, y) in places, how many it covers, log-probabilities of each kind, summed."""
+    """A toy in one frame: its centre (x, y) and area in positions, and summed log-probabilities of each kind."""
 
     centre: np.ndarray
     count: int
@@ -174,7 +175,7 @@ class _Instance:
 
 
 def _instances(found: np.ndarray) -> list[_Instance]:
-    """Return the toys in what the first net says of a frame, [64, 64, C]."""
+    """Return the toys of a frame, from the first net's output [64, 64, C]."""
     rows, columns = np.nonzero(found[..., 0] > 0)
     at = np.stack([columns, rows], -1) + 0.5
     said = found[rows, columns]
@@ -195,7 +196,7 @@ def _instances(found: np.ndarray) -> list[_Instance]:
 
 
 def _peak(votes: np.ndarray) -> np.ndarray:
-    """Return the place that most of the votes [N, 2] are near."""
+    """Return the position that is near most of the votes [N, 2]."""
     counts, *_ = np.histogram2d(*votes.T, bins=GRID // 2, range=[[-GRID / 4, GRID * 1.25]] * 2)
     padded = np.pad(counts, 1)
     near = np.sum([padded[i : i + len(counts), j : j + len(counts)] for i in range(3) for j in range(3)], axis=0)
@@ -206,7 +207,7 @@ def _peak(votes: np.ndarray) -> np.ndarray:
 
 
 def _linked(frames: Sequence[list[_Instance]]) -> list[dict[int, _Instance]]:
-    """Return each toy's instances by frame: what comes next is the nearest of like colour."""
+    """Return each toy's instances by frame; each is linked to the nearest one of similar colour in the next frame."""
     tracks: list[dict[int, _Instance]] = []
     for time, instances in enumerate(frames):
         costs = np.array([[_cost(track, time, each) for each in instances] for track in tracks])
@@ -222,7 +223,7 @@ def _linked(frames: Sequence[list[_Instance]]) -> list[dict[int, _Instance]]:
 
 
 def _cost(track: dict[int, _Instance], time: int, found: _Instance) -> float:
-    """Return how unlike a track an instance is; from 1 on it is another toy."""
+    """Return the distance of an instance from a track; from 1 on it is another toy."""
     last = max(track)
     before = track[last]
     way = np.zeros(2) if last - 1 not in track else before.centre - track[last - 1].centre
@@ -234,7 +235,7 @@ def _cost(track: dict[int, _Instance], time: int, found: _Instance) -> float:
 
 
 def _course(track: dict[int, _Instance], frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where a toy is in each frame, float32 [T, 2], NaN where it is not seen, and the share that it covers."""
+    """Return a toy's position in each frame, float32 [T, 2], NaN where it is not seen, and the fraction it covers."""
     places, areas = np.full((frames, 2), np.nan, np.float32), np.zeros(frames, np.float32)
     for time, each in track.items():
         places[time], areas[time] = each.centre / GRID, each.count / GRID**2
@@ -244,9 +245,9 @@ def _course(track: dict[int, _Instance], frames: int) -> tuple[np.ndarray, np.nd
 def _acts(
     params: dict, video: np.ndarray, places: Sequence[np.ndarray], areas: Sequence[np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return what the second net says of toys of a clip along their tracks."""
+    """Return the second net's output for the toys of a clip along their tracks."""
     seen = [looked_at(video, place, area) for place, area in zip(places, areas, strict=True)]
-    filled = seen + seen[-1:] * (3 - len(seen))  # one program for up to three toys
+    filled = seen + seen[-1:] * (3 - len(seen))  # pad, so that one program serves up to three toys
     crops, wholes, tracks = (np.stack(part) for part in zip(*filled, strict=True))
     said = _say(params, crops, wholes, tracks)
     said["path"] = said["path"] * PATH
@@ -259,12 +260,12 @@ def _say(params: dict, crops: jax.Array, wholes: jax.Array, tracks: jax.Array) -
 
 
 def looked_at(video: np.ndarray, place: np.ndarray, area: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what the second net sees of a toy: crops and whole frames as bytes in float32, and numbers.
+    """Return the second net's inputs for a toy: crops and whole frames float32 in 0 to 255, and its track.
 
     Args:
         video: uint8 [T, 128, 128, 3].
-        place: float32 [T, 2], NaN where the toy is not seen: it is taken to move evenly there.
-        area: float32 [T], share of the picture that it covers.
+        place: float32 [T, 2], NaN where the toy is not seen; these are interpolated linearly.
+        area: float32 [T], fraction of the picture that it covers.
     """
     known, times = ~np.isnan(place[:, 0]), np.arange(len(video))
     filled = np.full_like(place, 0.5)

@@ -1,7 +1,7 @@
-"""Where rays meet a ball, a cube, a cylinder, a cone, a string and the floor, in closed form.
+"""Intersect rays with a ball, a cube, a cylinder, a cone, a string and the floor, in closed form.
 
-Shapes of size 1 stand around the origin, upright along z, with the extents of `toys.EXTENT`. Distances are in lengths
-of the direction, infinite for a miss.
+Shapes of size 1 are centred at the origin, upright along z, with the extents of `toys.EXTENT`. Distances are in lengths
+of the direction, and infinite for a miss.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from .vectors import Vector
 
 _NEAR = 1e-3
 NOTHING = len(SHAPES)
-"""Index of a shape that no ray meets."""
+"""Index of a shape that no ray hits."""
 
 
 def meet(shape: Array, origin: Vector, direction: Vector) -> Array:
@@ -33,7 +33,7 @@ def normal(shape: Array, point: Vector) -> Vector:
 
 
 def string(origin: Vector, direction: Vector, top: Vector, bottom: Vector, radius: float) -> Array:
-    """Return the distance to where a ray passes a segment more closely than `radius`."""
+    """Return the distance at which a ray passes within `radius` of a segment."""
     axis, to = bottom - top, origin - top
     a, b = axis.dot(axis), axis.dot(direction)
     c, d, e = direction.dot(direction), axis.dot(to), direction.dot(to)
@@ -65,7 +65,7 @@ def _ball(origin: Vector, direction: Vector, radius: float, _: float) -> Array:
     a, b = direction.dot(direction), origin.dot(direction)
     under = b * b - a * (origin.dot(origin) - radius**2)
     root = jnp.sqrt(jnp.maximum(under, 0))
-    # From inside, as just above the floor where a ball touches it, the far side is what a ray meets.
+    # From inside, as just above the floor where a ball touches it, a ray hits the far side.
     near = (-b - root) / a
     return _ahead(jnp.where(near > _NEAR, near, (-b + root) / a), under > 0)
 
@@ -100,7 +100,7 @@ def _cylinder(origin: Vector, direction: Vector, radius: float, half: float) -> 
     under = b * b - a * (origin.x**2 + origin.y**2 - radius**2)
     root = jnp.sqrt(jnp.maximum(under, 0))
     near = (-b - root) / a
-    side = jnp.where(near > _NEAR, near, (-b + root) / a)  # from inside the far side, as for a ball
+    side = jnp.where(near > _NEAR, near, (-b + root) / a)  # from inside it is the far side, as for a ball
     side = _ahead(side, (under > 0) & (jnp.abs(origin.z + side * direction.z) < half))
     return jnp.minimum(side, _disc(origin, direction, jnp.where(origin.z > 0, half, -half), radius))
 

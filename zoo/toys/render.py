@@ -1,9 +1,9 @@
-"""Draw a stage: pictures, depth, and which toy is where, by casting rays.
+"""Render a stage by ray casting: pictures, depth, and the toy at each pixel.
 
-In: a `Stage` of T frames. Out: `Drawn`. Two passes: the floor and the sky, one ray a pixel, since their patterns are
-filtered in closed form; then the tiles that a toy or its shadow can touch, four rays a pixel, each of which looks for
-toys, for what shades them and, on metal, for what is mirrored. Most tiles are not touched, so a clip costs little more
-than what moves in it. One program serves all scenes of a length.
+In: a `Stage` of T frames. Out: `Drawn`. There are two passes. The first draws the floor and the sky with one ray a
+pixel, since their patterns are filtered in closed form. The second draws the tiles that a toy or its shadow can touch
+with four rays a pixel; each looks for toys, shadows and, on metal, reflections. Most tiles are not touched, which saves
+most of the work. One program serves all scenes of a length.
 """
 
 from functools import partial
@@ -20,12 +20,12 @@ from .toys import MATERIALS
 from .vectors import UP, Vector, vector
 
 _TILE = 16  # pixels along a side
-_AT_ONCE = 16  # tiles in one turn of the loop
+_AT_ONCE = 16  # tiles in one iteration of the loop
 _SAMPLES = np.array([(-0.375, -0.125), (0.125, -0.375), (0.375, 0.125), (-0.125, 0.375)], np.float32)
-# Each sample sees another point of the light, which softens the edges of shadows; as shares of the lamp's distance.
+# Each sample uses another point of the light, which softens shadows; offsets are fractions of the lamp's distance.
 _LAMP_POINTS = 0.02 * np.array([(-1, 0, 1), (0, 0, -1), (1, 0, 0.5), (0, 0, -0.5)], np.float32)
 _STRING = 0.022  # radius
-_FOG = 0.045  # share of the view that a unit of air takes, far away
+_FOG = 0.045  # fraction of the view that a unit of air absorbs, far away
 _WHITE = Vector(1.0, 1.0, 1.0)
 _RUBBER, _WOOD, _METAL = map(MATERIALS.index, ("rubber", "wood", "metal"))
 
@@ -36,7 +36,7 @@ class Drawn(NamedTuple):
     Attributes:
         picture: uint8 [T, H, W, 3].
         depth: float32 [T, H, W], distance along the view in units, infinite for the sky.
-        toy: int8 [T, H, W], index of the toy that is seen, -1 for none.
+        toy: int8 [T, H, W], index of the visible toy, -1 for none.
     """
 
     picture: Array
@@ -67,13 +67,13 @@ def render(stage: Stage, size: int = 128) -> Drawn:
 
 
 def _shown(light: Array) -> Array:
-    """Return linear light as sRGB bytes; what is brighter than white fades into it."""
+    """Return linear light as sRGB bytes; values brighter than white are compressed softly."""
     light = light / (1 + jnp.maximum(light - 0.75, 0) * 0.6)
     return (jnp.clip(light, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(jnp.uint8)
 
 
 def _towards(view: Array, x: Array, y: Array, size: int) -> Vector:
-    """Return the directions of rays through (x, y) in pixels; their part ahead of the camera has length 1.
+    """Return the directions of rays through (x, y) in pixels; their component along the view has length 1.
 
     Args:
         view: [3, 3, ...], rows right, down and ahead of the camera.
@@ -100,18 +100,18 @@ def _floor_or_sky(
     lit: Array | float,
     open_: Array | float,
 ) -> Vector:
-    """Return the colour of rays that meet no toy.
+    """Return the colour of rays that hit no toy.
 
     Args:
         distance: to the floor, infinite for the sky.
-        lit: share of the lamp's light that comes to the floor there; open_: of what comes from all around.
+        lit: fraction of the lamp's light that reaches the floor there; open_: fraction of the ambient light.
     """
     far = jnp.isfinite(distance)
     away = jnp.where(far, distance, 1.0)
     point = origin + away * direction
     cos, sin = jnp.cos(stage.turned), jnp.sin(stage.turned)
     x, y = cos * point.x + sin * point.y, cos * point.y - sin * point.x
-    # A pixel's width on the floor, drawn out as the floor is seen from the side.
+    # Width of a pixel on the floor, which grows at grazing angles.
     ray = direction.unit()
     width = away / (size * FOCAL) * jax.lax.rsqrt(jnp.maximum(-ray.z, 1e-3))
     horizon = vector(stage.horizon)
@@ -127,7 +127,7 @@ def _light(stage: Stage, point: Vector, normal: Vector, lit: Array | float, open
     squared = to.dot(to)
     facing = jnp.maximum(normal.dot(to) * jax.lax.rsqrt(squared), 0)
     direct = facing * lit / (1 + (squared / stage.reach**2) ** 2)
-    # The sky shines from above, the floor a little from below.
+    # Ambient light comes from the sky above, and a little from the floor below.
     around = open_ * (0.68 + 0.32 * normal.z)
     return direct * vector(stage.lamp_colour) + around * vector(stage.ambient)
 
@@ -153,7 +153,7 @@ def _touched(stage: Stage, size: int, place: Array, eye: Array, view: Array) -> 
 
 
 def _box(points: Array, eye: Array, view: Array, size: int) -> tuple[Array, Array]:
-    """Return the least and the largest (x, y) in pixels of points [n, k, 3]: two of [n, 2]."""
+    """Return the smallest and the largest (x, y) in pixels of points [n, k, 3], each [n, 2]."""
     right, down, ahead = jnp.moveaxis(jnp.einsum("ij,nkj->nki", view, points - eye), -1, 0)
     at = (0.5 + FOCAL * jnp.stack([right, down], -1) / jnp.maximum(ahead, 0.2)[..., None]) * size
     return at.min(1), at.max(1)
@@ -230,7 +230,7 @@ def _rays(stage: Stage, size: int, toys: "_Toys", eye: Vector, direction: Vector
 
 
 def _mirrored(stage: Stage, size: int, toys: "_Toys", origin: Vector, direction: Vector) -> Vector:
-    """Return what a mirror shows: the sky, the floor, and toys in their plain colour."""
+    """Return the colour of a reflection: the sky, the floor, and toys in their plain colour."""
     ground = rays.floor(origin, direction)
     hit, which = toys.nearest(origin, direction)
     behind = _floor_or_sky(stage, size, origin, direction, ground, 1.0, 1.0)
@@ -239,7 +239,7 @@ def _mirrored(stage: Stage, size: int, toys: "_Toys", origin: Vector, direction:
 
 
 def _of(values: Array, which: Array) -> Array:
-    """Return the value of the toy that each ray meets; a chain of choices is cheaper than a gather."""
+    """Return the value of the toy that each ray hits; a chain of selections is cheaper than a gather."""
     chosen = jnp.broadcast_to(values[0], which.shape)
     for toy in range(1, TOYS):
         chosen = jnp.where(which == toy, values[toy], chosen)
@@ -258,21 +258,21 @@ class _Toys(NamedTuple):
     turn: Array
 
     def centre(self, toy: int) -> Vector:
-        """Return where a toy is, [tile, 1]."""
+        """Return the position of a toy, [tile, 1]."""
         return vector(self.place[:, None, toy])
 
     def _own(self, toy: int, vectors: Vector) -> Vector:
-        """Return directions in the axes of a toy of size 1."""
+        """Transform directions to the axes of a toy of size 1."""
         axes = self.turn[:, toy, :, :, None] / self.stage.radius[toy]
         return Vector(*(vectors.dot(Vector(*axes[:, :, part].swapaxes(0, 1))) for part in range(3)))
 
     def _world(self, toy: int, vectors: Vector) -> Vector:
-        """Return directions of length 1 in a toy's axes in those of the world."""
+        """Transform directions of length 1 from a toy's axes to those of the world."""
         axes = self.turn[:, toy, :, :, None]
         return Vector(*(vectors.dot(Vector(*axes[:, part].swapaxes(0, 1))) for part in range(3)))
 
     def nearest(self, origin: Vector, direction: Vector) -> tuple[Array, Array]:
-        """Return the distance to the first toy that each ray meets, and which it is."""
+        """Return the distance to the first toy that each ray hits, and its index."""
         shape = jnp.broadcast_shapes(jnp.shape(origin.x), jnp.shape(direction.x))
         nearest, which = jnp.full(shape, jnp.inf), jnp.zeros(shape, jnp.int32)
         for toy in range(TOYS):
@@ -283,7 +283,7 @@ class _Toys(NamedTuple):
         return nearest, which
 
     def surface(self, which: Array, point: Vector) -> tuple[Vector, Vector]:
-        """Return points in the axes of the toys that they lie on, and their normals in the axes of the world."""
+        """Return points in the axes of the toys whose surface they are on, and normals in the axes of the world."""
         own, normal = point, point
         for toy in range(TOYS):
             at = self._own(toy, point - self.centre(toy))
@@ -292,7 +292,7 @@ class _Toys(NamedTuple):
         return own, normal
 
     def open(self, point: Vector, normal: Vector, itself: Array) -> Array:
-        """Return the share of the surroundings that toys, taken as balls, do not hide from a point."""
+        """Return the fraction of the surroundings that is visible from a point, with toys approximated as balls."""
         share = jnp.ones_like(point.x)
         for toy in range(TOYS):
             to = self.centre(toy) - point
@@ -304,7 +304,7 @@ class _Toys(NamedTuple):
 
 
 def _tiled(image: Array) -> Array:
-    """Return [T, H, W, C] as tiles [T * rows * columns + 1, pixels, C]; the last one takes what is drawn for none."""
+    """Return [T, H, W, C] as tiles [T * rows * columns + 1, pixels, C]; the last tile is for discarded results."""
     frames, height, width, channels = image.shape
     tiles = image.reshape(frames, height // _TILE, _TILE, width // _TILE, _TILE, channels).swapaxes(2, 3)
     return jnp.pad(tiles.reshape(-1, _TILE * _TILE, channels), ((0, 1), (0, 0), (0, 0)))

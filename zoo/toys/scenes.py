@@ -1,10 +1,10 @@
-"""What a clip shows: toys, what each does, where they stand to each other, the floor, the hour, the camera.
+"""Random scenes: toys, their motions, their relative positions, the floor, the time of day, the camera.
 
-In: a split and an index. Out: a `Scene` of plain values, the same for the same two on any machine. Captions, pictures
-and sound are made of it, and judges ask it for the truth.
+In: a split and an index. Out: a `Scene` of plain values, the same on any machine. Captions, pictures and sound are made
+from it, and it is the ground truth of judges.
 
-"train" and "test" never show the combinations of colour, material, shape and motion for which `held_out` is true; in
-"held_out" every scene shows one. Patterns of `NEW_PATTERNS` are for `held_out` alone, too.
+"train" and "test" never show the combinations of colour, material, shape and motion for which `held_out` is true; every
+scene of "held_out" shows one. Patterns of `NEW_PATTERNS` are also only in "held_out".
 """
 
 from collections.abc import Callable
@@ -33,12 +33,12 @@ CAMERA_MOVES: tuple[CameraMove, ...] = get_args(CameraMove)
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 FPS = 8
-_PIVOT = 3.1  # height of what a string hangs from: above the picture
+_PIVOT = 3.1  # height of the point that a string hangs from, above the picture
 
 
 @dataclass(frozen=True)
 class Player:
-    """A toy and what it does, as words may say it; `side` is where it heads, for motions that have one."""
+    """A toy and its motion; `side` is the direction of motions that have one."""
 
     toy: Toy
     motion: Motion
@@ -51,11 +51,11 @@ class Camera:
     """Looks at the middle of the scene.
 
     Attributes:
-        move: what it does, as words say it.
-        rate: of that, a second: degrees to the right, the binary logarithm of how much closer, or its rise as a share
-            of its distance.
-        elevation: in degrees, at first.
-        distance: to the middle, at first.
+        move: name of its motion.
+        rate: of that motion, a second: degrees to the right, log2 of the zoom, or the rise as a fraction of its
+            distance.
+        elevation: in degrees, at the start.
+        distance: to the middle, at the start.
         aim: height of the middle over the floor.
     """
 
@@ -66,7 +66,7 @@ class Camera:
     aim: float = 0.75
 
     def path(self, time: np.ndarray) -> np.ndarray:
-        """Return where it is at times [...]: degrees to the right, log2 of how much closer, rise; float32 [..., 3]."""
+        """Return its path at times [...]: degrees to the right, log2 of the zoom, rise; float32 [..., 3]."""
         axis = {"circles": 0, "moves": 1, "rises": 2}.get(self.move.split()[0])
         path = np.zeros((*np.shape(time), 3), np.float32)
         if axis is not None:
@@ -76,15 +76,15 @@ class Camera:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that a clip shows.
+    """The complete content of a clip.
 
     Attributes:
-        players: one to three toys, in the order in which words name them.
-        link: what joins the first to the second, or None where each does what it does.
-        light: direction that light comes from, in degrees to the right of the camera.
-        turned: of the floor's pattern, in degrees.
-        sounds: False for a clip whose words ask for silence.
-        seed: of what has no name: the grain of wood, the noise of what rolls.
+        players: one to three toys, in the order in which captions name them.
+        link: relation of the first toy to the second, or None if they are independent.
+        light: direction of the light, in degrees to the right of the camera.
+        turned: rotation of the floor's pattern in degrees.
+        sounds: False for a clip whose caption asks for silence.
+        seed: of details without names: the grain of wood, the noise of rolling toys.
     """
 
     players: tuple[Player, ...]
@@ -99,18 +99,18 @@ class Scene:
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
-        """All moments at which a toy rings, in order."""
+        """Return all impacts in order."""
         return tuple(sorted(contact for player in self.players for contact in player.act.contacts))
 
 
 def held_out(toy: Toy, motion: Motion) -> bool:
-    """Return whether training never shows this colour, material, shape and motion together; one in eight."""
+    """Return whether this combination of colour, material, shape and motion is held out of training; one in eight."""
     mix = (COLOURS.index(toy.colour), MATERIALS.index(toy.material), SHAPES.index(toy.shape), MOTIONS.index(motion))
     return (mix[0] + 3 * mix[1] + 5 * mix[2] + 2 * mix[3]) % 8 == 0
 
 
 def generator(split: Split, index: int) -> np.random.Generator:
-    """Return the random numbers of a scene."""
+    """Return the random generator of a scene."""
     return np.random.default_rng([SPLITS.index(split), index, 20261130])
 
 
@@ -122,7 +122,7 @@ def draw(split: Split, index: int) -> Scene:
 
 
 def staged(rng: np.random.Generator, players: tuple[Player, ...], link: Link | None) -> Scene:
-    """Return these players on a floor, at an hour, before a camera of chance."""
+    """Return a scene of these players with a random floor, hour and camera."""
     move: CameraMove = _choose(rng, CAMERA_MOVES, (0.5, 0.13, 0.13, 0.09, 0.07, 0.08))
     rate = {
         "circles left": -rng.uniform(8, 16),
@@ -144,7 +144,7 @@ def staged(rng: np.random.Generator, players: tuple[Player, ...], link: Link | N
     )
 
 
-# The plots: each takes random numbers and the split, and returns the players and what joins them.
+# The plots: each takes a random generator and the split, and returns the players and their link.
 
 
 def _alone(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
@@ -152,7 +152,7 @@ def _alone(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], 
 
 
 def _together(rng: np.random.Generator, split: Split, count: int = 2) -> tuple[tuple[Player, ...], Link | None]:
-    """Several toys, each on its own: beside each other, and at depths at which none is in another's way."""
+    """Return several independent toys side by side, at depths at which none is in another's way."""
     depths = rng.permutation([-0.85, 0.6] if count == 2 else [-1.1, 0.3, 1.7])
     middles = rng.permutation(np.linspace(-1.05, 1.05, count) if count == 3 else [-0.8, 0.8])
     players = tuple(
@@ -167,7 +167,7 @@ def _three(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], 
 
 
 def _placed(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
-    """A toy that stands or spins at a place that words say by another toy, which stands."""
+    """Return a toy that stands or spins at a named position next to another toy, which stands."""
     link: Link = _choose(rng, ("left of", "right of", "behind", "in front of", "on"), (0.2,) * 5)
     motion: Motion = "stands" if rng.random() < 0.75 else "spins"
     first, _ = _cast(rng, split, (motion,), held=split == "held_out")
@@ -190,7 +190,7 @@ def _placed(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...],
 
 
 def _collides(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
-    """A toy that rolls or slides into another one, which stands."""
+    """Return a toy that rolls or slides into another one, which stands."""
     first, motion = _cast(rng, split, ("rolls", "slides"), held=split == "held_out")
     second, _ = _cast(rng, split, ("stands",))
     depth, side = rng.uniform(-0.4, 0.4), _side(rng)
@@ -205,7 +205,7 @@ def _collides(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...
 
 
 def _falls_on(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
-    """A toy that falls on another one with a flat top."""
+    """Return a toy that falls on another one with a flat top."""
     first, _ = _cast(rng, split, ("drops",), held=split == "held_out")
     second, _ = _cast(rng, split, ("stands",), shapes=("cube", "cylinder"))
     first, second = replace(first, size="small"), replace(second, size=_choose(rng, SIZES, (0.3, 0.7)))
@@ -215,7 +215,7 @@ def _falls_on(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...
 
 
 def _passes(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
-    """A toy that rolls or slides along behind another one and comes out again."""
+    """Return a toy that rolls or slides behind another one and comes out again."""
     first, motion = _cast(rng, split, ("rolls", "slides"), held=split == "held_out")
     second, _ = _cast(rng, split, ("stands",))
     second = replace(second, size="large")
@@ -238,7 +238,7 @@ _PLOT_SHARES = (0.36, 0.24, 0.08, 0.11, 0.08, 0.06, 0.07)
 
 
 def again(rng: np.random.Generator, toys: tuple[Toy, ...]) -> tuple[Player, ...]:
-    """Return toys, one or two, that do what chance says and training shows, side by side."""
+    """Return one or two toys side by side with random motions that training shows."""
     places = [(0.0, 0.0, 0.7)] if len(toys) == 1 else [(-0.8, 0.6, 0.25), (0.8, -0.85, 0.25)]
     players = []
     for toy, place in zip(toys, places, strict=True):
@@ -254,7 +254,7 @@ def _solo(
     depth: float = 0.0,
     width: float = 0.7,
 ) -> Player:
-    """Return a player around `middle`, at most `width` to its side unless it travels."""
+    """Return a player at most `width` from `middle`, unless it travels."""
     (toy, motion), side = cast, None
     x, facing = middle + rng.uniform(-width, width), _facing(rng)
     y = depth + rng.uniform(-0.08, 0.08)
@@ -306,7 +306,7 @@ def _cast(
     *,
     held: bool = False,
 ) -> tuple[Toy, Motion]:
-    """Return a toy and a motion of chance; `held` asks for a combination that training never shows."""
+    """Return a random toy and motion; `held` asks for a combination that training never shows."""
     while True:
         motion: Motion = _any(rng, motions)
         patterns = PATTERNS if split == "held_out" else tuple(name for name in PATTERNS if name not in NEW_PATTERNS)
@@ -322,7 +322,7 @@ def _cast(
 
 
 def _possible(toy: Toy, motion: Motion) -> bool:
-    """Return whether a toy can be seen to move so: what is round rolls, what has a flat foot slides, rubber bounces."""
+    """Return whether a toy can move so: round toys roll, toys with a flat base slide, rubber bounces."""
     if motion == "rolls":
         return toy.shape in ("ball", "cylinder")
     if motion == "slides":

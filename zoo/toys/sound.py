@@ -1,8 +1,8 @@
-"""What a scene sounds like: each contact rings by material and size, what rolls rumbles, what slides scrapes.
+"""Synthesise the sound of a scene: impacts ring by material and size, rolling toys rumble, sliding toys scrape.
 
-In: a `Scene` and a number of frames. Out: one channel at 16 kHz, exactly silent where nothing sounds. A ring is a few
-decaying modes (modal synthesis); rumble is a band of fixed sines, so nothing is filtered and any stretch of time can
-be asked for alone.
+In: a `Scene` and a number of frames. Out: one channel at 16 kHz, with exact zeros where nothing sounds. A ring is a few
+decaying modes (modal synthesis). Rumble is a band of fixed sines, so nothing is filtered and any section of time can be
+computed by itself.
 """
 
 from functools import partial
@@ -18,9 +18,9 @@ from .stage import TOYS
 from .toys import Material, Size
 
 SAMPLE_RATE = 16_000
-_CONTACTS = 96  # that a track has room for
-_RING = 9_600  # samples of a ring: it has died away then
-_ENVELOPE = 200  # values a second of how fast a toy rolls
+_CONTACTS = 96  # most impacts of a track
+_RING = 9_600  # samples of a ring, after which it has decayed
+_ENVELOPE = 200  # values a second of the speed of a rolling toy
 _LOUDEST = 4.5  # speed of the impact that rings at full strength
 
 
@@ -37,13 +37,13 @@ _MODES: dict[Material, _Modes] = {
     "wood": _Modes((430, 905, 1480, 2210, 3020), (0.9, 0.6, 0.35, 0.2, 0.1), (0.045, 0.032, 0.022, 0.015, 0.01)),
     "metal": _Modes((880, 1630, 2590, 3710, 5120), (0.5, 0.45, 0.35, 0.28, 0.18), (0.16, 0.13, 0.1, 0.08, 0.06)),
 }
-_HIGHER: dict[Size, float] = {"small": 1.34, "large": 1.0}  # times the frequencies
-# Bands of what rolls and what slides, in Hz.
+_HIGHER: dict[Size, float] = {"small": 1.34, "large": 1.0}  # factor of the frequencies
+# Frequency bands of rolling and of sliding, in Hz.
 _RUMBLES, _SCRAPES = np.geomspace(50, 210, 24), np.geomspace(700, 2600, 32)
 
 
 def sound(scene: Scene, frames: int) -> np.ndarray:
-    """Return the sound beside the first `frames` frames, float32 [S, 1] in [-1, 1], S = 2,000 a frame."""
+    """Return the sound of the first `frames` frames, float32 [S, 1] in [-1, 1], S = 2,000 a frame."""
     samples = frames * SAMPLE_RATE // FPS
     if not scene.sounds:
         return np.zeros((samples, 1), np.float32)
@@ -82,8 +82,8 @@ def _synthesize(
 
     Args:
         starts: int32 [contact], in samples; strengths: [contact]; modes: [contact, 3, mode], rows of `_Modes`.
-        contacts: how many of them there are, the first ones.
-        along: [toy, moment], speeds of rolling, below 0 of sliding.
+        contacts: number of impacts that are used, from the first on.
+        along: [toy, moment], speeds of rolling, negative for sliding.
     """
     ring = jnp.arange(_RING) / SAMPLE_RATE
 
@@ -113,5 +113,5 @@ def _synthesize(
         return 0.09 * rumble + 0.035 * scrape
 
     track += jax.lax.cond((along != 0).any(), rubbing, lambda _: jnp.zeros(samples), None)
-    # Loud passages bend instead of clipping, quiet ones pass as they are.
+    # Loud passages are compressed instead of clipped, quiet ones do not change.
     return jnp.where(jnp.abs(track) < 1e-4, 0.0, jnp.tanh(track))

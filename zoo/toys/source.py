@@ -1,7 +1,8 @@
-"""Toys as a data set: clips that are drawn when they are read, with everything that is known of them.
+"""Toys as a data set: clips that are rendered when they are read, with their ground truth.
 
-In: a split, an index, a number of frames. Out: a `CaptionedClip`. A clip takes a fraction of a second of one core, and
-a seed names it for ever, so training draws what it reads; `reelm data build toys --clips N` stores clips for others.
+In: a split, an index, a number of frames. Out: a `CaptionedClip`. Rendering takes a fraction of a second on one core,
+and an index always gives the same clip, so training renders what it reads. `reelm data build toys --clips N` stores
+clips.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,7 @@ from .stories import story
 SIZE = 128
 _FRAMES, _ENDLESS = 33, 10_000_000
 _SHARD = 100  # clips
-_PIECES = 8  # of a clip
+_PIECES = 8  # pieces of a clip
 _ABOUT = """
 Small lit worlds of toys with physics, sound and a camera, drawn by a program. Tracks are where the centre of each toy
 is, as shares of width and height; the camera is orbit in degrees, log2 of the zoom, and rise. Splits: "train", "test",
@@ -61,12 +62,12 @@ class ToysSet:
 
     data_dir: Path | None = None
     config: str | None = None
-    clips: int = 1_000  # to store of "train"; of the other splits a tenth
+    clips: int = 1_000  # stored clips of "train"; the other splits have a tenth
 
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
         """Open the first clips of a split, each of `num_frames` frames, 33 by default; see `DataSet.open`.
 
-        They are drawn, or read where `data_dir` or `config` names a set that was built.
+        They are rendered, or read from a built set if `data_dir` or `config` names one.
         """
         known: Split = next(known for known in SPLITS if known == split)
         if self.data_dir is None and self.config is None:
@@ -84,7 +85,7 @@ class ToysSet:
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
         """Write `clips` clips of 33 frames, and a tenth of that of each other split; see `BuildableSet.build`."""
         if packages is not None:
-            raise RequestError(f"{self.name} is made of no packages; leave them out")
+            raise RequestError(f"{self.name} needs no packages; leave them out")
         if self.clips < 1:
             raise RequestError(f"clips is {self.clips}; it must be at least 1")
         counts: dict[Split, int] = {split: self.clips if split == "train" else -(-self.clips // 10) for split in SPLITS}
@@ -99,7 +100,7 @@ class ToysSet:
         return self._stored(str(self.clips)).write(shards, progress)
 
     def _drawn(self, split: Split, num_frames: int, num_clips: int) -> ClipSource:
-        """Return clips that are drawn when they are read."""
+        """Return clips that are rendered when they are read."""
         return ToysClips(split, num_frames, num_clips)
 
     def _stored(self, config: str) -> StoredSet:
@@ -120,7 +121,7 @@ def _records(clips: ClipSource, first: int, stop: int) -> Iterator[dict[str, Any
 
 
 def _read(record: Record, frames: int) -> CaptionedClip:
-    """Return the first frames of a stored clip or piece, as it was drawn."""
+    """Return the first frames of a stored clip or piece."""
     clip = CaptionedClip(
         video=record["video"][:frames],
         captions=tuple(caption.decode() for caption in record["captions"]),
@@ -147,13 +148,13 @@ class ToysStoriesSet(ToysSet):
         return ToysStories(known, num_frames or _FRAMES, num_clips or _ENDLESS)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
-        """Refuse: stories are drawn on demand."""
+        """Raise RequestError: stories are rendered on demand."""
         raise RequestError(f"{self.name} is drawn on demand; there is nothing to build")
 
 
 @dataclass(frozen=True)
 class ToysCloseSet(ToysSet):
-    """Pieces of the same clips, eight of each, most of them where toys are: what is hard to draw fills them."""
+    """Pieces of the same clips, eight of each, most of them at toys, so that difficult details fill them."""
 
     name: ClassVar[str] = "toys_close"
     summary: ClassVar[str] = "pieces of the same clips, 64x64, most of them where toys are, for tokenizers"
@@ -209,7 +210,7 @@ class ToysStories(ToysClips):
         if self.num_frames > 1:
             after, frame = told.next_shot, SAMPLE_RATE // FPS
             clip["next_shot"] = CaptionedClip(
-                # A shot begins with the last frame before its cut.
+                # A shot starts with the last frame before its cut.
                 video=np.concatenate([clip["video"][-1:], _drawn(after, self.num_frames - 1).picture]),
                 captions=_captions(after),
                 fps=float(FPS),
@@ -248,14 +249,14 @@ class ToysPieces(ToysClips):
 
 @lru_cache(1)
 def _of_pieces(split: Split, index: int, frames: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return pictures, toys and words of a clip; its pieces are read one after another."""
+    """Return pictures, toys and captions of a clip; cached, because its pieces are read one after another."""
     scene = scenes.draw(split, index)
     drawn = _drawn(scene, frames)
     return np.asarray(drawn.picture), np.asarray(drawn.toy), _captions(scene)
 
 
 def clip_of(scene: scenes.Scene, num_frames: int) -> CaptionedClip:
-    """Return the clip of a scene: its pictures, its sound, and what is known of it."""
+    """Return the clip of a scene: its pictures, sound, captions and ground truth."""
     drawn, time = _drawn(scene, num_frames), np.arange(num_frames) / FPS
     return CaptionedClip(
         video=np.asarray(drawn.picture),
@@ -283,7 +284,7 @@ def depth_picture(depth: np.ndarray) -> np.ndarray:
 
 
 def silhouette(toy: np.ndarray) -> np.ndarray:
-    """Return where toys are, [T, H, W] with -1 for none, as a film uint8 [T, H, W, 3], white on black."""
+    """Return the mask of toys, [T, H, W] with -1 for none, as a film uint8 [T, H, W, 3], white on black."""
     return _grey(np.where(toy >= 0, 255.0, 0.0))
 
 

@@ -1,7 +1,7 @@
-"""A scene as arrays for the renderer, frame by frame: where toys are, what they are made of, light, sky and camera.
+"""Convert a scene to arrays for the renderer, frame by frame: positions, materials, light, sky and camera.
 
-In: a `Scene` and times. Out: a `Stage`, whose shapes depend on the number of times alone: every scene has room for
-three toys, each on a string or not, and an absent toy lies far below the floor. Nothing here is random.
+In: a `Scene` and times. Out: a `Stage`, whose shapes depend only on the number of times: every scene has room for three
+toys, each on a string or not, and an absent toy is far below the floor. Nothing here is random.
 """
 
 from typing import NamedTuple
@@ -19,11 +19,11 @@ TOYS = 3
 FOCAL = 1.62
 """Focal length in widths of the picture: 34 degrees from side to side."""
 _ABSENT = (0.0, 0.0, -100.0)
-_NOTHING = 1e-3  # radius of what is not there
+_NOTHING = 1e-3  # radius of an absent toy
 
 
 class Stage(NamedTuple):
-    """What a clip of T frames shows. Lengths and axes as in `toys`; colours are linear RGB.
+    """The scene of a clip of T frames. Lengths and axes as in `toys`; colours are linear RGB.
 
     Attributes:
         place: [T, 3 toys, 3] centres; turn: [T, 3 toys, 3, 3] rotations from a toy's axes to the world's.
@@ -31,9 +31,9 @@ class Stage(NamedTuple):
         radius: [3 toys]; paint: [3 toys, 3].
         pivot: [3 toys, 3], where the string of each hangs; below the floor if it has none.
         eye: [T, 3]; view: [T, 3, 3], rows right, down and ahead of the camera.
-        lamp: [3], where the light is; lamp_colour: [3]; reach: how far it shines, infinite for the sun.
+        lamp: [3], position of the light; lamp_colour: [3]; reach: distance that it lights, infinite for the sun.
         ambient, horizon, zenith: [3].
-        floor: int32, one of `FLOORS`; turned: of its pattern, in radians; grain: of wood, any number.
+        floor: int32, one of `FLOORS`; turned: rotation of its pattern in radians; grain: seed of the grain of wood.
     """
 
     place: Array
@@ -112,7 +112,7 @@ def stage(scene: Scene, time: np.ndarray) -> Stage:
 
 
 def seen(scene: Scene, time: np.ndarray) -> np.ndarray:
-    """Return where the centre of each toy is in the picture, (x, y) as shares of its width and height: [toys, T, 2]."""
+    """Return the centre of each toy in the picture, (x, y) as fractions of its width and height: [toys, T, 2]."""
     time = np.asarray(time, np.float64)
     eye, view = _seen_from(scene.camera, time)
     away = np.stack([player.act.place(time) for player in scene.players]) - eye

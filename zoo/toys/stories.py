@@ -1,8 +1,8 @@
-"""Clips with pictures of who is in them, and the shot that follows after a cut.
+"""Clips with reference pictures of their toys, and the shot that follows after a cut.
 
-A picture shows one toy in another scene: at another place, before another floor, and now and then in another colour,
-which the words then say (cross-pairs; Phantom-Data, arXiv 2506.18851). The next shot shows the same toys, which do
-something else at another place. All of this is drawn from random numbers of its own, so the clip is that of `source`.
+A picture shows one toy in another scene: at another position, on another floor, and sometimes in another colour, which
+the caption then names (cross-pairs; Phantom-Data, arXiv 2506.18851). The next shot shows the same toys with other
+motions at another place. All of this uses a separate random generator, so the clip is the same as in `source`.
 """
 
 from dataclasses import replace
@@ -18,17 +18,17 @@ from .scenes import Camera, Player, Scene, Split
 from .stage import stage
 from .toys import COLOURS, Toy
 
-_RECOLOURED = 0.3  # share of the toys whose picture has another colour
+_RECOLOURED = 0.3  # fraction of the toys whose picture has another colour
 _CLOSE = {"small": 2.4, "large": 3.3}  # distance at which a toy fills most of the picture
 
 
 class Story(NamedTuple):
-    """What belongs to a clip of a story.
+    """The pictures, captions and next shot of a clip.
 
     Attributes:
         pictures: uint8 [n, size, size, 3], one of each toy.
-        captions: of the clip, which call its toys <1> to <n>.
-        next_shot: the scene after the cut; next_captions: of it, which call the same toys by the same names.
+        captions: of the clip, which name its toys <1> to <n>.
+        next_shot: the scene after the cut; next_captions: its captions, which use the same names.
     """
 
     pictures: np.ndarray
@@ -53,7 +53,7 @@ def story(split: Split, index: int, size: int) -> Story:
 
 
 def picture(toy: Toy, rng: np.random.Generator, size: int) -> np.ndarray:
-    """Return a picture of a toy alone that fills most of it, uint8 [size, size, 3]."""
+    """Return a picture uint8 [size, size, 3] of one toy, which fills most of it."""
     stands = Player(toy, "stands", Spins(toy, (0.0, 0.0), facing=float(rng.uniform(-0.5, 0.5))))
     scene = scenes.staged(rng, (stands,), None)
     camera = Camera(elevation=float(rng.uniform(8, 24)), distance=_CLOSE[toy.size], aim=toy.half_height)
@@ -62,7 +62,7 @@ def picture(toy: Toy, rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def next_shot(scene: Scene, rng: np.random.Generator) -> Scene:
-    """Return a scene in which the first toy of another, or the first two, do something else."""
+    """Return a scene in which the first toy of `scene`, or the first two, have other motions."""
     toys = [player.toy for player in scene.players][: 1 + int(rng.random() < 0.5)]
     players = scenes.again(rng, tuple(toys))
     return replace(scenes.staged(rng, players, None), sounds=scene.sounds)

@@ -1,4 +1,4 @@
-"""What surfaces look like before light falls on them: floors, the sky, paint, grain and patterns of toys."""
+"""Colours of surfaces without lighting: floors, the sky, paint, grain and patterns of toys."""
 
 import jax
 import jax.numpy as jnp
@@ -59,16 +59,16 @@ def toy(wooden: Array, paint: Vector, pattern: Array, patterned: Array, point: V
         wooden: bool, where the toy is of wood.
         paint: colour of the toy.
         pattern: int32, an index of `toys.PATTERNS`.
-        patterned: a scalar, False if all that is seen is plain.
+        patterned: a scalar, False if no visible toy has a pattern.
         point: on a shape of size 1 in its own axes.
-        grain: a number that tells one piece of wood from another.
+        grain: seed of the grain of wood.
     """
     rings = jnp.sqrt((point.x + 0.7 + 0.1 * jnp.sin(3 * point.z + grain)) ** 2 + (point.y - 0.4) ** 2)
     dark = 0.79 + 0.21 * jnp.sin(9 * rings + 0.6 * jnp.sin(5 * point.z) + grain)
     wood = dark * (0.85 * paint + Vector(0.063, 0.036, 0.015))
     base = vectors.where(wooden, wood, paint)
     covered = jax.lax.cond(patterned, _covered, lambda pattern, point: jnp.zeros_like(point.x), pattern, point)
-    # Dark on what is light, light on what is dark.
+    # Dark patterns on light paint, light ones on dark paint.
     light = paint.dot(Vector(0.21, 0.72, 0.07)) > 0.3
     shade = jnp.where(light, 0.03, 0.88)
     return base + covered * (Vector(shade, shade, shade) - base)
@@ -85,7 +85,7 @@ def _covered(pattern: Array, point: Vector) -> Array:
     across = jnp.where(top, point.x, jnp.where(ends, point.y * jnp.sign(point.x), -point.x * jnp.sign(point.y)))
     up = jnp.where(top, point.y * jnp.sign(point.z), point.z)
     span = jnp.where(top, z, jnp.where(ends, x, y)) + 1e-6
-    # The height of a face is that of its shape, else a cone's tip would blow the pattern up.
+    # Use the height of the shape for a face, or a cone's tip would enlarge the pattern.
     high = jnp.where(top, span, 0.85)
     column = jnp.clip(((across / span + 1) / 2 * side).astype(jnp.int32), 0, side - 1)
     row = jnp.clip(((1 - up / high) / 2 * side).astype(jnp.int32), 0, side - 1)
@@ -93,12 +93,12 @@ def _covered(pattern: Array, point: Vector) -> Array:
 
 
 def _kept(period: float, width: Array) -> Array:
-    """Return how much of a detail of this period remains in pixels so wide: 1 to 0."""
+    """Return the contrast, 1 to 0, of a detail of this period in pixels of this width."""
     return jnp.clip(1.6 - 2.4 * width / period, 0, 1)
 
 
 def _line(at: Array, period: float, half: float, width: Array) -> Array:
-    """Return how much of a pixel lies on lines at multiples of `period`."""
+    """Return the fraction of a pixel that is covered by lines at multiples of `period`."""
     away = jnp.abs(jnp.mod(at + period / 2, period) - period / 2)
     reach = jnp.maximum(width, 1e-3)
     return jnp.clip((half - away) / reach + 0.5, 0, 1) * jnp.minimum(1, 2 * half / reach)
@@ -112,5 +112,5 @@ def _waves(x: Array, y: Array, width: Array, waves: tuple[tuple[float, float, fl
 
 
 def _scattered(number: Array) -> Array:
-    """Return a value from 0 to 1 that looks random for each whole number."""
+    """Return a pseudo-random value from 0 to 1 for each whole number."""
     return jnp.mod(jnp.sin(number * 12.9898) * 43758.547, 1.0)

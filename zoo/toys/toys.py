@@ -1,4 +1,4 @@
-"""What a toy is: its shape, colour, material, size and pattern, and what follows from them in physics.
+"""The attributes of a toy: shape, colour, material, size and pattern, and its physical properties.
 
 Lengths are in units of about a hand; the floor is z = 0, x runs to the right, y away from the camera, z up.
 """
@@ -19,7 +19,7 @@ MATERIALS: tuple[Material, ...] = get_args(Material)
 SIZES: tuple[Size, ...] = get_args(Size)
 
 GRAVITY = 5.0
-"""Units a second squared: toys fall as large things do, slowly enough for 8 frames a second."""
+"""Units a second squared: toys fall as slowly as large things do, slow enough for 8 frames a second."""
 
 # Linear RGB.
 PAINT = np.array(
@@ -36,7 +36,7 @@ PAINT = np.array(
     np.float32,
 )
 
-# Half a toy's extent, by size; each shape of size 1 as (half its width, half its height).
+# Half of a toy's extent, by size; for each shape of size 1 (half its width, half its height).
 RADIUS: dict[Size, float] = {"small": 0.42, "large": 0.6}
 EXTENT: dict[Shape, tuple[float, float]] = {
     "ball": (1.0, 1.0),
@@ -63,7 +63,7 @@ _LETTERS = {
 }
 PATTERNS: tuple[str, ...] = ("plain", "stripes", "dots", "star", "ring", "cross", *_LETTERS)
 NEW_PATTERNS = ("cross", "H", "R", "X")
-"""Patterns that training never shows: they tell whether a reference is followed or only recognised."""
+"""Patterns that training never shows. They test whether a model copies a reference or only recognises it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Toy:
 
 
 def pattern_pictures(side: int = 32) -> np.ndarray:
-    """Return how much of each point of a face the pattern's paint covers, float32 [pattern, side, side], 0 or 1.
+    """Return the mask of each pattern on a face, float32 [pattern, side, side], 0 or 1.
 
     Rows run from the top of a face down, columns from left to right.
     """

@@ -1,7 +1,7 @@
 """Train the judge of toys: `python -m reelm.zoo.toys.train_judge`, about an hour on one CPU core.
 
-In: renders of seeds of their own, nothing that a model made. Out: `judge.safetensors`. Pictures are blurred, brightened
-and made noisy at random, because rebuilt ones are soft.
+In: renders with separate seeds, no clips of a model. Out: `judge.safetensors`. Pictures are randomly blurred,
+brightened and made noisy, because rebuilt ones are soft.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from .stage import TOYS, seen, stage
 from .toys import COLOURS, MATERIALS, PATTERNS, SHAPES
 
 FRAMES = 17
-_FIRST = 1_000_000  # seeds from here on are the judge's
+_FIRST = 1_000_000  # the judge's seeds start here
 _SIDE = 128
 
 
 class Known(NamedTuple):
-    """A clip and what is known of it: frames uint8 [T, H, W, 3], which toy is where int8 [T, H, W], the scene."""
+    """A clip with its ground truth: frames uint8 [T, H, W, 3], the toy at each pixel int8 [T, H, W], the scene."""
 
     video: np.ndarray
     toy: np.ndarray
@@ -37,7 +37,7 @@ class Known(NamedTuple):
 
 
 def drawn(split: Split, index: int) -> Known:
-    """Draw a clip of the judge's own."""
+    """Render a clip with one of the judge's seeds."""
     scene = draw(split, _FIRST + index)
     picture, _, toy = render(stage(scene, np.arange(FRAMES) / FPS), _SIDE)
     return Known(np.asarray(picture), np.asarray(toy), scene)
@@ -75,7 +75,7 @@ def _fit(
 
 
 def _frames(clips: Sequence[Known], rng: np.random.Generator, size: int = 16) -> Iterator[dict[str, np.ndarray]]:
-    """Yield frames, and at each place what `PixelNet` is to say; -1 for the kinds of what is no toy."""
+    """Yield frames with the targets of `PixelNet` at each position; kinds are -1 where there is no toy."""
     while True:
         batch: dict[str, list[np.ndarray]] = {name: [] for name in ("frames", "toy", "way", *KINDS)}
         for number in rng.integers(len(clips), size=size):
@@ -93,7 +93,7 @@ def _frames(clips: Sequence[Known], rng: np.random.Generator, size: int = 16) ->
 
 
 def _tracks(clips: Sequence[Known], rng: np.random.Generator, size: int = 24) -> Iterator[dict[str, np.ndarray]]:
-    """Yield what `ActNet` sees of toys, and what it is to say; -1 for the motion of what another toy pushes."""
+    """Yield inputs and targets of `ActNet`; the motion of a toy that another one pushes is -1."""
     while True:
         batch: dict[str, list[Any]] = {
             name: [] for name in ("crops", "wholes", "track", "motion", "side", "move", "path")
@@ -122,7 +122,7 @@ def _tracks(clips: Sequence[Known], rng: np.random.Generator, size: int = 24) ->
 
 
 def _labels(scene: Scene) -> dict[str, np.ndarray]:
-    """Return for each kind what each toy of a scene is, int [3]."""
+    """Return for each kind the label of each toy of a scene, int [3]."""
     toys = [player.toy for player in scene.players]
     of = {
         "colour": [COLOURS.index(toy.colour) for toy in toys],
@@ -158,7 +158,7 @@ def _act_loss(params: Any, batch: dict[str, jax.Array], key: jax.Array) -> tuple
 
 
 def _kind(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the mean cross entropy of logits, and the share that is right, where labels are not -1."""
+    """Return the mean cross entropy of logits, and the accuracy, where labels are not -1."""
     known = labels >= 0
     count = jnp.maximum(known.sum(), 1)
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.maximum(labels, 0))
@@ -167,7 +167,7 @@ def _kind(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _spoiled(frames: jax.Array, key: jax.Array) -> jax.Array:
-    """Return pictures [..., H, W, 3] in [-1, 1] of which some are soft, some noisy, some brighter."""
+    """Degrade pictures [..., H, W, 3] in [-1, 1]: make some soft, some noisy, some brighter."""
     soft, noise, level, grain = jax.random.split(key, 4)
     lead = frames.shape[:1] + (1,) * (frames.ndim - 1)
     near = (frames + jnp.roll(frames, 1, -2) + jnp.roll(frames, -1, -2)) / 3
@@ -179,7 +179,7 @@ def _spoiled(frames: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def main() -> None:
-    """Draw the clips, one in eight of combinations that models never see, train, write the weights."""
+    """Render the clips, one in eight of held-out combinations, train, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=3_000)
     parser.add_argument("--steps", type=int, default=4_000)

@@ -1,6 +1,6 @@
-"""Vectors in space whose three parts are arrays of their own, so that all arithmetic is elementwise and fuses.
+"""Vectors in space whose three components are separate arrays, so that all arithmetic is elementwise and fuses.
 
-An array [..., 3] would make a matrix product of every rotation and a strided read of every part.
+With an array [..., 3], every rotation would be a matrix product and every component a strided read.
 """
 
 from dataclasses import dataclass
