@@ -228,7 +228,7 @@ def test_the_set_is_opened_by_name_like_others(built, monkeypatch):
         (lambda: catalog.open_clips("animated_emoji", "test"), "train, held_out, still"),
         (lambda: catalog.open_clips("animated_emoji/128px_12fps", "train"), "reelm data build animated_emoji --size"),
         (lambda: catalog.open_clips("animated_emoji/32px", "train"), "64px_8fps, 64px_12fps, 128px_8fps"),
-        (lambda: catalog.build("moving_digits", built, packages=built), "needs no packages"),
+        (lambda: catalog.build("moving_digits", built, packages=built), "made of no packages"),
     ]:
         with pytest.raises(RequestError, match=right) as refused:
             request()
