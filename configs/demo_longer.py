@@ -26,7 +26,7 @@ lm: LMRun = replace(
         # Two digits and their names are forgotten first: words get their share again.
         Stage(buckets=_BUCKETS, weights=(0.02, 0.43, 0.06, 0.03, 0.13, 0.15, 0.10, 0.08)),
     ),
-    corrupt=0.1,
+    noise_augmentation=0.1,
     optimizer=OptimizerConfig(learning_rate=1.2e-3, muon=0.008, warmup=50, ema=0.998),
     loop=LoopConfig(steps=4_100, log_every=50, save_every=200),
 )

@@ -51,16 +51,16 @@ lm: LMRun = replace(
 # Words would give away which digit is shown or said, so it is learned without them, from many clips as short as that.
 _FIRST = (0.04, 0.48, 0.08, 0.06, 0.06, 0.08, 0.06, 0.14)
 _SECOND: dict[Bucket, float] = {
-    Bucket(frames=1, batch_size=40, drop_text=0.8): 0.26,
-    Bucket(frames=2, batch_size=24, drop_text=0.6): 0.14,
+    Bucket(frames=1, batch_size=40, caption_dropout=0.8): 0.26,
+    Bucket(frames=2, batch_size=24, caption_dropout=0.6): 0.14,
     Bucket(frames=5, batch_size=10): 0.20,
     Bucket(frames=9, batch_size=5): 0.03,
     Bucket(frames=5, batch_size=8, task="continuation"): 0.03,
     Bucket(frames=8, batch_size=5, task="continuation"): 0.03,
     Bucket(frames=5, batch_size=7, task="keyframes"): 0.05,
     Bucket(frames=5, batch_size=5, task="inpainting"): 0.04,
-    Bucket(frames=2, batch_size=20, task="a2v", drop_text=0.8): 0.18,
-    Bucket(frames=5, batch_size=8, task="a2v", drop_text=0.8): 0.04,
+    Bucket(frames=2, batch_size=20, task="a2v", caption_dropout=0.8): 0.18,
+    Bucket(frames=5, batch_size=8, task="a2v", caption_dropout=0.8): 0.04,
 }
 
 lm_demo_sound_first: LMRun = replace(

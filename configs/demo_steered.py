@@ -58,8 +58,8 @@ lm: LMRun = replace(
     tokens=(Path("runs/steered_digits"),),
     start_from=Path("demo"),
     stages=(Stage.of(_STEERED),),
-    drop_control=0.25,
-    corrupt=0.1,
+    control_dropout=0.25,
+    noise_augmentation=0.1,
     remat="none",
     optimizer=OptimizerConfig(
         learning_rate=1.2e-3, muon=0.008, warmup=50, ema=0.998, schedule="warmup-stable-decay", decay=0.3
@@ -73,5 +73,5 @@ lm_demo_stories: LMRun = replace(
     tokens=(Path("runs/moving_digits_stories"),),
     stages=(Stage.of(_FIRST_FRAMES, steps=4_750), Stage.of(_STORIES)),
     loop=LoopConfig(steps=6_250, log_every=50, save_every=200),
-    drop_control=0.1,
+    control_dropout=0.1,
 )

@@ -32,8 +32,8 @@ lm: LMRun = replace(
         # Words alone go well by then; pictures that must be shown take much longer to learn.
         Stage(buckets=_BUCKETS, weights=(0.03, 0.25, 0.05, 0.05, 0.14, 0.33, 0.15)),
     ),
-    drop_text=0.2,  # a clip goes on, and sounds, as it shows, too
-    corrupt=0.08,
+    caption_dropout=0.2,  # a clip goes on, and sounds, as it shows, too
+    noise_augmentation=0.08,
     optimizer=OptimizerConfig(learning_rate=1.5e-3, muon=0.01, warmup=100, ema=0.998),
     loop=LoopConfig(steps=7_600, log_every=50, save_every=250),
 )

@@ -42,7 +42,7 @@ leg words reelm train lm demo --workdir "$RUNS/words" --tokens "$RUNS/tokens" \
 
 # Then every other task of pictures: key frames, masks, continuation. 4,700 steps, 109 minutes. Loss 0.44.
 leg tasks reelm train lm demo_tasks --workdir "$RUNS/tasks" --start-from "$RUNS/words" --tokens "$RUNS/tokens" \
-    --video-tokenizer "$RUNS/video-tokenizer" --drop-text 0.1 --loop.steps 4700 $lm
+    --video-tokenizer "$RUNS/video-tokenizer" --caption-dropout 0.1 --loop.steps 4700 $lm
 
 # The decoder goes on alone, on whole clips; the codes stay what they are. 7,500 steps, 59 minutes. PSNR 24.9 dB
 # in training. (Of the shipped decoder the last 1,500 steps came at the end of its schedule.)
@@ -90,7 +90,7 @@ leg longer reelm train lm demo_longer --workdir "$RUNS/longer" --start-from "$RU
     --tokens "$RUNS/sound-tokens" "${both[@]}" --loop.steps 2000 $lm $hears
 leg longest reelm train lm demo_longer --workdir "$RUNS/longest" --start-from "$RUNS/longer" \
     --tokens "$RUNS/sound-tokens" "${both[@]}" --stages.0.weights 0.02 0.43 0.06 0.03 0.13 0.15 0.10 0.08 \
-    --corrupt 0.08 --optimizer.learning-rate 1e-3 --optimizer.muon 0.007 --loop.steps 2100 $lm $hears
+    --noise-augmentation 0.08 --optimizer.learning-rate 1e-3 --optimizer.muon 0.007 --loop.steps 2100 $lm $hears
 
 # The describer: 14,000 steps, 34 minutes on about one core.
 leg describer-first reelm train describer demo_sound --workdir "$RUNS/describer-first" --tokens "$RUNS/sound-tokens" \

@@ -25,9 +25,9 @@ class Bucket:
     """Samples in a step."""
     task: Task = "t2v"
     """Task of the samples."""
-    drop_text: float | None = None
-    """Share of samples without words. Default: that of the run."""
-    drop_control: float | None = None
+    caption_dropout: float | None = None
+    """Probability of dropping the words of a sample. Default: that of the run."""
+    control_dropout: float | None = None
     """Probability of dropping each source of control, independently. Default: that of the run."""
     references: float = 0.0
     """Share of samples that get reference pictures, besides the inputs of their task; only clips that are stories have

@@ -158,8 +158,8 @@ def token_sample(*captions: str) -> TokenSample:
     )
 
 
-def to_sample(text, drop_text: float) -> ToSample:
-    return ToSample(text, CONFIG, task="t2v", frames=2, fps=8.0, stride=4, drop_text=drop_text)
+def to_sample(text, caption_dropout: float) -> ToSample:
+    return ToSample(text, CONFIG, task="t2v", frames=2, fps=8.0, stride=4, caption_dropout=caption_dropout)
 
 
 def test_a_dropped_condition_is_that_of_no_prompt():

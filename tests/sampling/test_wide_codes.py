@@ -83,7 +83,7 @@ def test_a_language_model_trains_on_them(wide, tmp_path):
         tokens=(tmp_path / "tokens",),
         video_tokenizer=tmp_path / "parts",
         stages=(Stage(buckets=buckets, weights=(0.25,) * 4),),
-        corrupt=0.5,
+        noise_augmentation=0.5,
         loop=LoopConfig(steps=4, save_every=4, sample_every=0),
     )
     params = reelm.train(run, tmp_path / "lm").params

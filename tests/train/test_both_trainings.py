@@ -229,10 +229,10 @@ def test_words_are_dropped_at_the_given_share():
         still_frames=np.zeros(0, np.int32),
         sound=np.zeros((0, 0), np.int32),
     )
-    run = LMRun(model=LMConfig(prefix=32), drop_text=0.3)
+    run = LMRun(model=LMConfig(prefix=32), caption_dropout=0.3)
     source: Any = SimpleNamespace(index=SimpleNamespace(fps=8.0, time_stride=4, controls=()))
     for own, least, most in ((None, 0.24, 0.36), (0.8, 0.74, 0.86), (0.0, 0.0, 0.0)):
-        to_sample = lm.to_sample(run, text, None, source, Bucket(frames=2, batch_size=4, drop_text=own))
+        to_sample = lm.to_sample(run, text, None, source, Bucket(frames=2, batch_size=4, caption_dropout=own))
         made = [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(500)]
         dropped = np.mean([(each["prefix"].words < SPECIALS).all() for each in made])
         assert least <= dropped <= most

@@ -38,12 +38,12 @@ def test_the_first_latent_frame_counts_as_much_as_is_wanted(params):
     np.testing.assert_allclose(loss, (0.25 * first + 2 * later) / 2.25, rtol=1e-5)
 
 
-def test_a_blind_sample_predicts_each_code_of_its_last_frame_from_the_frames_before(params):
+def test_last_frame_dropout_predicts_each_code_of_the_last_frame_from_the_frames_before(params):
     """Then the loss is a sum over these codes, to which each adds what it adds whatever the others are."""
 
     def crossed(share: float, frame: int) -> float:
         """Return how much more two changed codes of a frame change the loss together than one by one."""
-        run = LMRun(model=CONFIG, blind=share, z_loss=0.0)
+        run = LMRun(model=CONFIG, last_frame_dropout=share, z_loss=0.0)
         one, other = CODES.copy(), CODES.copy()
         one[:, frame, 0, 0] ^= 5
         other[:, frame, 1, 1] ^= 9

@@ -39,9 +39,9 @@ class LMRun:
     """Stages of the run. A first stage of images teaches what things look like at a fraction of the cost of clips."""
     batch_scale: float = 1.0
     """Factor of the batch size of every bucket, such as 0.5 for a smaller device."""
-    drop_text: float = 0.1
+    caption_dropout: float = 0.1
     """Probability of dropping the words of a sample, which guidance needs. A bucket can set its own."""
-    drop_control: float = 0.1
+    control_dropout: float = 0.1
     """Probability of dropping each control input, such as keys or tracks, independently. Control clips are kept in
     three of ten of the samples with other inputs: with a control clip, the model would learn nothing from tracks or
     cameras."""
@@ -50,10 +50,10 @@ class LMRun:
     first_frame: float = 1.0
     """Weight of a clip's first latent frame in the loss. Use less than 1 for a model that continues pictures: a first
     frame is hard to predict, so it costs ten times the nats of a later one and would dominate the loss."""
-    corrupt: float = 0.0
+    noise_augmentation: float = 0.0
     """Largest fraction of input codes with wrong bits, so that the model learns to recover from errors. The fraction of
     each sample is uniform from 0 to this."""
-    blind: float = 0.0
+    last_frame_dropout: float = 0.0
     """Probability that each code of the last latent frame is predicted only from earlier frames. Otherwise only the
     first few codes of a frame learn the effect of a key, and the others copy it from those."""
     start_from: Path | None = None
@@ -84,7 +84,9 @@ class LMRun:
         check_choice(self, "dtype", ("float32", "bfloat16"))
         check_choice(self, "attention", ("auto", *get_args(Kernel)))
         check_choice(self, "remat", get_args(Remat))
-        check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt", "blind")
+        check_shares(
+            self, "caption_dropout", "control_dropout", "first_frame", "noise_augmentation", "last_frame_dropout"
+        )
         check_least(self, 1, "accumulate")
         check_least(self, 0, "sound_decay", "z_loss")
         if self.freeze_known and (self.start_from is None or self.optimizer.weight_decay):

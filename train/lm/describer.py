@@ -71,8 +71,8 @@ def make_loss(run: DescriberRun):
 
     def loss(params: dict, batch: Mapping[str, jax.Array], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         video_key, sound_key, drop_key = jax.random.split(key, 3)
-        video = _misread(batch["video"], video_key, run.model.bits, run.corrupt)
-        sound = _misread(batch["sound"], sound_key, run.model.sound_bits, run.corrupt)
+        video = _misread(batch["video"], video_key, run.model.bits, run.noise_augmentation)
+        sound = _misread(batch["sound"], sound_key, run.model.sound_bits, run.noise_augmentation)
         net = DescriberNet(run.model)
         out = net.apply({"params": params}, video, sound, run.dropout, rngs={"dropout": drop_key})
         odds = cast(jax.Array, out)

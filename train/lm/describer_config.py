@@ -29,7 +29,7 @@ class DescriberRun:
     coarse: float = 0.5
     """Share of clips of whose sound only the first levels are read, any number of them. Late levels hold more of the
     voice than of its words."""
-    corrupt: float = 0.1
+    noise_augmentation: float = 0.1
     """Largest share of bits that are flipped, so that no single bit decides."""
     dropout: float = 0.15
     """Dropout rate of features."""
@@ -45,7 +45,7 @@ class DescriberRun:
     """Length of the run and its reports."""
 
     def __post_init__(self) -> None:
-        check_shares(self, "seen_alone", "heard_alone", "brief", "coarse", "corrupt", "dropout")
+        check_shares(self, "seen_alone", "heard_alone", "brief", "coarse", "noise_augmentation", "dropout")
         check_least(self, 1, "batch_size")
         self.mesh.check_copies()
         if self.seen_alone + self.heard_alone > 1:

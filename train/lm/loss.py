@@ -33,8 +33,9 @@ def make_loss(run: LMRun):
 
     def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         codes: ClipCodes = batch["codes"]
-        inputs = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
-        inputs = _blind(inputs, jax.random.fold_in(key, 1), run.blind) if run.blind else inputs
+        inputs = _with_noise(codes, key, run.noise_augmentation, run.model) if run.noise_augmentation else codes
+        if run.last_frame_dropout:
+            inputs = _without_last_frames(inputs, jax.random.fold_in(key, 1), run.last_frame_dropout)
         params = for_training(run.model, params, dtype)
         nats, sound, squares = cross_entropy(
             run.model, params, batch["prefix"], codes, inputs=inputs, dtype=dtype, attention=kernel, remat=run.remat
@@ -60,7 +61,7 @@ def metric_names(model: LMConfig, frames: int) -> tuple[str, ...]:
     return "nats_first", *["nats_later"] * (frames > 1), *["nats_sound"] * (model.sound_levels > 0)
 
 
-def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
+def _with_noise(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
     """Flip some bits in a fraction of the codes of clips. A missing sound track stays missing."""
     share_key, video_key, sound_key = jax.random.split(key, 3)
     share = jax.random.uniform(share_key, (codes.video.shape[0],), maxval=most)
@@ -78,7 +79,7 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
     return replace(codes, video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
 
 
-def _blind(codes: ClipCodes, key: jax.Array, share: float) -> ClipCodes:
+def _without_last_frames(codes: ClipCodes, key: jax.Array, share: float) -> ClipCodes:
     """Hide the last latent frame in a fraction of the clips."""
     video = jnp.asarray(codes.video)
     hidden = jax.random.bernoulli(key, share, (len(video), *[1] * (video.ndim - 2)))

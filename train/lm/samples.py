@@ -68,9 +68,10 @@ class ToSample(grain.transforms.RandomMap):
         task: of the samples.
         frames: number of latent frames to predict.
         fps, stride: frames a second of the clip, and frames of a latent frame.
-        drop_text: probability of dropping the words, so that guidance has an unconditional model; a task may raise it.
-        drop_control: probability of dropping each control input, independently. With tracks or a camera, control clips
-            are dropped more often.
+        caption_dropout: probability of dropping the words, so that guidance has an unconditional model; a task may
+            raise it.
+        control_dropout: probability of dropping each control input, independently. With tracks or a camera, control
+            clips are dropped more often.
         motions: sorted motion of many clips; None for a model without a motion score.
         references: fraction of samples that get references.
         later: whether samples are windows from later in the clip, after an anchor; those of "continuation" always are.
@@ -85,8 +86,8 @@ class ToSample(grain.transforms.RandomMap):
         frames: int,
         fps: float,
         stride: int,
-        drop_text: float,
-        drop_control: float = 0.0,
+        caption_dropout: float,
+        control_dropout: float = 0.0,
         motions: np.ndarray | None = None,
         references: float = 0.0,
         later: bool = False,
@@ -94,7 +95,7 @@ class ToSample(grain.transforms.RandomMap):
         self.text, self.model, self.task, self.frames = text, model, TASKS[task], frames
         self.fps, self.stride, self.motions, self.references = fps, stride, motions, references
         self.earlier = max(self.task.earlier, int(later))
-        self.drop_text, self.drop_control = max(drop_text, self.task.wordless), drop_control
+        self.caption_dropout, self.control_dropout = max(caption_dropout, self.task.wordless), control_dropout
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
         shot = _next_shot(element) if self.task.after_cut else element
@@ -138,7 +139,7 @@ class ToSample(grain.transforms.RandomMap):
 
     def _words(self, shot: TokenSample, rng: np.random.Generator) -> tuple[str, "_References"]:
         """Return the words of a sample, "" for none, and its references."""
-        worded = rng.random() >= self.drop_text
+        worded = rng.random() >= self.caption_dropout
         if not self.references or rng.random() >= self.references:
             captions = shot["captions"]
             caption = captions[int(rng.integers(len(captions)))] if worded else ""
@@ -171,7 +172,7 @@ class ToSample(grain.transforms.RandomMap):
         Each control input is dropped independently.
         """
         here, grid = slice(first, first + self.frames), element["video"].shape[1:]
-        told = {source for source in self.model.channels if rng.random() >= self.drop_control}
+        told = {source for source in self.model.channels if rng.random() >= self.control_dropout}
         parts: dict[Source, np.ndarray] = {}
         if "keys" in told:
             assert "keys" in element  # the run was checked

@@ -75,8 +75,8 @@ lm = LMRun(
         ),
     ),
     first_frame=0.05,
-    blind=1.0,
-    corrupt=0.05,
+    last_frame_dropout=1.0,
+    noise_augmentation=0.05,
     optimizer=OptimizerConfig(learning_rate=3e-3, muon=0.02, warmup=100, ema=0.998),
     loop=LoopConfig(steps=7_500, log_every=25, save_every=100, sample_every=0),
 )

@@ -38,7 +38,7 @@ trained=(--tokens "$RUNS/tokens" --held-out "$RUNS/held-out" --video-tokenizer "
 
 # The language model in four legs, 7,500 steps, two hours and three quarters. First it knows distances alone: it learns
 # that the land moves, and walks through trees. (Its schedule was one of 2,500 steps, and it was stopped there.)
-whole=(--first-frame 1 --blind 0)
+whole=(--first-frame 1 --last-frame-dropout 0)
 leg distances reelm train lm crafter --workdir "$RUNS/distances" --model.grid 0 0 --loop.steps 2075 "${whole[@]}" \
     "${trained[@]}" $lm
 
@@ -48,7 +48,7 @@ leg places reelm train lm crafter --workdir "$RUNS/places" --start-from "$RUNS/d
 
 # Then frames that nobody can know cost less, and half of the last frames are predicted from those before alone. (300 and
 # 1,214 steps of schedules of 3,000. Until here, no life was one of the player that runs into things.)
-leg keys reelm train lm crafter --workdir "$RUNS/keys" --start-from "$RUNS/places" --loop.steps 1514 --blind 0.5 \
+leg keys reelm train lm crafter --workdir "$RUNS/keys" --start-from "$RUNS/places" --loop.steps 1514 --last-frame-dropout 0.5 \
     --optimizer.warmup 30 --optimizer.learning-rate 2e-3 --optimizer.muon 0.015 "${trained[@]}" $lm
 
 # Then all last frames. (680 and 2,400 steps. Seven of ten samples were of 48 lands where that player had most lives.)

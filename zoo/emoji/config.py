@@ -78,8 +78,8 @@ lm = LMRun(
         # The look of an emoji is learnt later than its motion, and emoji without skin tones are seen least.
         Stage(buckets=(_IMAGES, _CLIPS, *_TASKS), weights=(0.4, 0.48, 0.04, 0.04, 0.04)),
     ),
-    drop_text=0.1,
-    corrupt=0.05,
+    caption_dropout=0.1,
+    noise_augmentation=0.05,
     optimizer=OptimizerConfig(learning_rate=3e-3, muon=0.02, warmup=100, ema=0.998),
     loop=LoopConfig(steps=2_500, log_every=50, save_every=250),
 )

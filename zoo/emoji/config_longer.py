@@ -43,7 +43,7 @@ lm: LMRun = replace(
     config.lm,
     start_from=Path("runs/emoji/lm"),
     stages=config.lm.stages[-1:],
-    corrupt=0.6,
+    noise_augmentation=0.6,
     optimizer=OptimizerConfig(learning_rate=2e-3, muon=0.012, warmup=50, ema=0.998),
     loop=LoopConfig(steps=1_300, log_every=50, save_every=100),
 )

@@ -105,9 +105,9 @@ lm = LMRun(
     ),
     tokens=(Path("runs/toys/tokens"),),
     stages=(Stage.of(_BUCKETS),),
-    drop_text=0.1,
-    drop_control=0.8,
-    corrupt=0.08,
+    caption_dropout=0.1,
+    control_dropout=0.8,
+    noise_augmentation=0.08,
     sound_decay=0.6,
     remat="none",
     optimizer=OptimizerConfig(

@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> DescriberRun:
     return DescriberRun(
         model=DescriberConfig(bits=8, sound_levels=2, sound_bits=4, sound_frames=(1, 4), width=8, blocks=1),
         tokens=(folder,),
-        corrupt=0.02,
+        noise_augmentation=0.02,
         dropout=0.0,
         batch_size=20,
         optimizer=OptimizerConfig(learning_rate=1e-2, warmup=10, ema=0.95),

@@ -45,7 +45,7 @@ def test_a_further_kind_of_picture_is_learned_and_the_rest_stays_to_the_bit(tiny
         start_from=tmp_path / "first",
         freeze_known=True,
         stages=(Stage(buckets=(Bucket(frames=1, batch_size=8),)),),
-        drop_text=0.0,
+        caption_dropout=0.0,
         optimizer=OptimizerConfig(learning_rate=0.05, muon=0.02, warmup=1),
     )
     reelm.train(second, tmp_path / "second")

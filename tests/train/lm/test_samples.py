@@ -45,10 +45,18 @@ def story(sample: TokenSample) -> TokenSample:
 
 
 def draws(
-    text: TextTokenizer, sample: TokenSample, task: Task, frames: int, count: int = 60, drop_text: float = 0.0, **more
+    text: TextTokenizer,
+    sample: TokenSample,
+    task: Task,
+    frames: int,
+    count: int = 60,
+    caption_dropout: float = 0.0,
+    **more,
 ) -> list:
     model = LMConfig(prefix=48, sound_levels=3, sound_frames=(2, 8), picture_kinds=6)
-    to_sample = ToSample(text, model, task=task, frames=frames, fps=8.0, stride=4, drop_text=drop_text, **more)
+    to_sample = ToSample(
+        text, model, task=task, frames=frames, fps=8.0, stride=4, caption_dropout=caption_dropout, **more
+    )
     return [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(count)]
 
 
@@ -148,7 +156,7 @@ def test_words_name_the_references_that_are_given(text, story):
 
 
 def test_some_samples_keep_their_references_and_lose_their_words(text, story):
-    made = [each["prefix"] for each in draws(text, story, "reference", 5, 100, drop_text=1.0, references=1.0)]
+    made = [each["prefix"] for each in draws(text, story, "reference", 5, 100, caption_dropout=1.0, references=1.0)]
     assert all((prefix.words[4:] == FILLER).all() for prefix in made)
     assert 0.1 < np.mean([bool(shown(prefix)) for prefix in made]) < 0.4
 
@@ -201,7 +209,7 @@ def test_a_gap_may_lie_later_in_a_long_clip(text, sample):
 
 def test_control_clips_speak_seldom_beside_tracks_that_tracks_are_heard(text, sample):
     model = LMConfig(prefix=48, sound_levels=3, sound_frames=(2, 8), tracks=1, structures=("edges",))
-    to_sample = ToSample(text, model, task="t2v", frames=3, fps=8.0, stride=4, drop_text=0.0, drop_control=0.2)
+    to_sample = ToSample(text, model, task="t2v", frames=3, fps=8.0, stride=4, caption_dropout=0.0, control_dropout=0.2)
 
     def shares(steered: TokenSample) -> dict[str, float]:
         fields = [to_sample.random_map(steered, np.random.default_rng(i))["codes"].control for i in range(200)]
