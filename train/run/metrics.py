@@ -111,15 +111,15 @@ class Display:
             self._progress.start()
 
     def show(self, step: int, values: Mapping[str, float]) -> None:
-        """Show the metrics of `step`, the pace since they were last shown and the remaining time."""
+        """Show the metrics of `step`, the mean time of a step since the last call, and the remaining time."""
         now = time.monotonic()
         rare = self._progress is None and self._shown and now - self._time < _PLAIN_SECONDS and step < self._steps
         if self._silent or rare:
             return
-        pace = (now - self._time) / max(1, step - self._step)
+        seconds = (now - self._time) / max(1, step - self._step)
         self._time, self._step, self._shown = now, step, True
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items() if name != "skipped" or value)
-        text = f"{numbers}  {1000 * pace:.1f} ms/step  {duration(pace * (self._steps - step))} left"
+        text = f"{numbers}  {1000 * seconds:.1f} ms/step  {duration(seconds * (self._steps - step))} left"
         if self._progress is None:
             print(f"{self._label} {step}/{self._steps}  {text}", file=sys.stderr, flush=True)
         else:

@@ -157,14 +157,14 @@ def test_figures_of_speed_stand_beside_the_metrics(tmp_path):
 
 def test_throughput_counts_what_was_added_since_it_was_taken(monkeypatch):
     monkeypatch.setattr(throughput, "peak_flops", lambda: 1e3)
-    pace, clock = Throughput(), iter([0.0, 3.0, 4.0, 10.0, 10.0, 12.0, 12.0])
+    counted, clock = Throughput(), iter([0.0, 3.0, 4.0, 10.0, 10.0, 12.0, 12.0])
     monkeypatch.setattr(throughput.time, "monotonic", lambda: next(clock))
-    pace._clear()
-    with pace.waiting():
+    counted._clear()
+    with counted.waiting():
         pass
-    pace.add(Load(samples=4, tokens=20, flops=5e3))
-    assert pace.take() == {"samples_per_second": 0.4, "tokens_per_second": 2.0, "data_wait": 0.1, "mfu": 0.5}
-    assert pace.take() == {"data_wait": 0.0}
+    counted.add(Load(samples=4, tokens=20, flops=5e3))
+    assert counted.take() == {"samples_per_second": 0.4, "tokens_per_second": 2.0, "data_wait": 0.1, "mfu": 0.5}
+    assert counted.take() == {"data_wait": 0.0}
 
 
 def test_a_trace_is_written_of_the_steps_asked_for(tmp_path):
