@@ -1,6 +1,6 @@
 """Named presets, values only: `get("lm", "demo")` is the run that `reelm train lm demo` starts.
 
-Those of this folder are for anybody's data; those of the models that ship are found in the zoo by `reelm.registry`.
+Presets in this folder are for any data; those of shipped models are in the zoo, where `reelm.registry` finds them.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from reelm.errors import RequestError
 from reelm.registry import entries
 from reelm.train.stages import STAGES, Stage
 
-# Presets that stand together in one module, where their names are added to those of the fields.
+# Presets that share one module, in which their names are suffixes of the fields.
 _TOGETHER = {
     "demo_sound_first": "demo_sound",
     "demo_stories": "demo_steered",
@@ -25,26 +25,26 @@ _TOGETHER = {
 }
 
 _NO_PRESET = {"videopoet"}
-"""Modules that hold such presets alone."""
+"""Modules that hold only such presets."""
 
 
 def names() -> tuple[str, ...]:
-    """The presets there are."""
+    """Return the names of all presets."""
     alone = {module.name for module in pkgutil.iter_modules(__path__)} - _NO_PRESET
     return (*sorted({*alone, *entries("PRESETS")}), *_TOGETHER)
 
 
 def stages(name: str) -> tuple[str, ...]:
-    """What can be trained by the preset `name`; RequestError when there is no such preset."""
+    """Return the stages that the preset `name` can train; RequestError when there is no such preset."""
     if name not in names():
         raise RequestError(f"no config is named {name!r}; there are {', '.join(names())}")
     return tuple(stage.name for stage in STAGES.values() if _find(stage, name) is not None)
 
 
 def get(stage: str, name: str) -> Any:
-    """The run config of a stage, named as in `reelm.train.stages`; RequestError for none.
+    """Return the run config of a stage, named as in `reelm.train.stages`; RequestError when there is none.
 
-    name: a preset, or a Python file of one's own that defines the config under the stage's key, as `lm = LMRun(...)`.
+    name: a preset, or a Python file that defines the config under the stage's key, as `lm = LMRun(...)`.
     """
     if name.endswith(".py"):
         return _of_file(STAGES[stage], Path(name))

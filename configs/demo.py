@@ -41,7 +41,7 @@ video_tokenizer = VideoTokenizerRun(
     loop=LoopConfig(steps=6_000, log_every=50, save_every=1_000, sample_every=1_000),
 )
 
-# 40 audio frames a second: 5 beside each video frame at 8 fps.
+# 40 audio frames a second: 5 for each video frame at 8 fps.
 audio_tokenizer = AudioTokenizerRun(
     model=AudioTokenizerConfig(
         sample_rate=16_000,

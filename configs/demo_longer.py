@@ -1,4 +1,4 @@
-"""`demo_longer`: the language model of `demo_sound` continues, with more of what takes longest to learn.
+"""`demo_longer`: continue the language model of `demo_sound`, with more of the tasks that take longest to learn.
 
     reelm train lm demo_longer --workdir runs/longer --start-from runs/sound --tokens runs/sound-tokens
 
@@ -21,9 +21,9 @@ _BUCKETS = demo_sound.lm.stages[0].buckets
 lm: LMRun = replace(
     demo_sound.lm,
     stages=(
-        # Pictures that must be shown, and windows that go on for long.
+        # Clips that must show given pictures, and windows of long clips.
         Stage(steps=2_000, buckets=_BUCKETS, weights=(0.02, 0.27, 0.07, 0.03, 0.17, 0.23, 0.14, 0.07)),
-        # Two digits and their names are forgotten first: words get their share again.
+        # Two digits and their names are forgotten first, so words get their share again.
         Stage(buckets=_BUCKETS, weights=(0.02, 0.43, 0.06, 0.03, 0.13, 0.15, 0.10, 0.08)),
     ),
     noise_augmentation=0.1,

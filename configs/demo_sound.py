@@ -24,8 +24,8 @@ from . import demo, demo_tasks
 
 _AUDIO = demo.audio_tokenizer.model
 
-# A bounce is heard while it is seen, and two digits are hard to draw: most samples are whole clips from words. Pictures
-# that must be shown take longest to learn.
+# A bounce is heard when it is seen, and two digits are hard to draw: most samples are whole clips from words. Clips
+# that must show given pictures take longest to learn.
 _BUCKETS: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=24): 0.03,
     Bucket(frames=5, batch_size=10): 0.42,
@@ -47,8 +47,8 @@ lm: LMRun = replace(
     loop=LoopConfig(steps=4_800, log_every=50, save_every=200),
 )
 
-# In the first leg, weights of the same buckets, and then these. A name is said within the first two latent frames.
-# Words would give away which digit is shown or said, so it is learned without them, from many clips as short as that.
+# The first leg uses these weights for the same buckets, then the buckets below. A name is spoken within the first two
+# latent frames. Words would reveal the digit, so this is learned without words, from many short clips.
 _FIRST = (0.04, 0.48, 0.08, 0.06, 0.06, 0.08, 0.06, 0.14)
 _SECOND: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=40, caption_dropout=0.8): 0.26,

@@ -1,4 +1,4 @@
-"""`demo_tasks`: the language model of `demo` continues with every task, from words alone to clips with gaps.
+"""`demo_tasks`: continue the language model of `demo` with every task, from only words to clips with gaps.
 
     reelm train lm demo_tasks --workdir runs/tasks --start-from runs/words --tokens runs/tokens
 
@@ -29,7 +29,7 @@ lm: LMRun = replace(
     demo.lm,
     stages=(
         Stage(steps=4_700, buckets=_BUCKETS, weights=(0.06, 0.44, 0.08, 0.08, 0.08, 0.14, 0.12)),
-        # Words alone go well by then; pictures that must be shown take much longer to learn.
+        # Clips from only words are good by then; clips that must show given pictures take much longer to learn.
         Stage(buckets=_BUCKETS, weights=(0.03, 0.25, 0.05, 0.05, 0.14, 0.33, 0.15)),
     ),
     caption_dropout=0.2,  # a clip goes on, and sounds, as it shows, too

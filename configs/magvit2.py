@@ -10,12 +10,12 @@ Hardware: the batch wants tens of accelerators with 80 GB or more. The training 
 tests, with fewer stages; it has not been run at this size, and no figures are claimed. The paper reports rFVD 8.62 on
 UCF-101.
 
-`vidtok`: fine-tune what `reelm convert` made of a VidTok (arXiv 2412.13061), by default its decoder alone.
+`vidtok`: fine-tune a VidTok (arXiv 2412.13061) from `reelm convert`, by default only its decoder.
 
     reelm convert vidtok_fsq_causal_488_262144.ckpt -o vidtok
     reelm train video-tokenizer vidtok --start-from vidtok --workdir runs/vidtok --data.dataset NAME
 
-With the encoder as it is, codes and language models over them stay valid. `--no-freeze-encoder` trains both.
+With a frozen encoder, codes and language models over them stay valid. `--no-freeze-encoder` trains both.
 157.5 M parameters: 128 channels x (1, 2, 4, 4), codes of 18 bits for 4 x 8 x 8 pixels. Other files have other sizes:
 
     2^15 or 2^12 codes       --model.fsq-levels 8 8 8 8 8          or 8 8 8 8
