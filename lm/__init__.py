@@ -1,1 +1,1 @@
-"""The stream of codes and the Transformer that continues it. Knows codes, not convolutions."""
+"""The stream of codes and the Transformer that predicts it. This package knows codes, but no tokenizer nets."""

@@ -1,6 +1,6 @@
-"""A language model with what reads its prompts: the part of a model that knows codes and words, and no pixels.
+"""A language model with its text reader: the part of a model that knows codes and words, but no pixels.
 
-Before its weights and its KV cache are put on a device, it is checked that they fit there.
+Before its weights and its KV cache are put on a device, this module checks that they fit.
 """
 
 from collections.abc import Mapping
@@ -34,10 +34,10 @@ class LanguageModel:
         config: sizes of the net.
         params: layers stacked, matrices whole and in float32.
         text: reads prompts.
-        tasks: what the model was trained for.
+        tasks: that the model was trained for.
         number_format: of the matrices that decoding reads.
         mesh: the devices that decoding runs on; None for one.
-        training_domain: what its training saw.
+        training_domain: sizes, rates and words of its training data.
     """
 
     config: LMConfig
@@ -81,7 +81,7 @@ def check_weights(config: LMConfig, params: dict, number_format: NumberFormat, m
     """
     free = free_bytes()
     in_float32 = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
-    if free is None or in_float32 <= free:  # then every narrower format fits, too
+    if free is None or in_float32 <= free:  # if float32 fits, every narrower format does
         return
     needed = size.weight_bytes(config, number_format, mesh)
     if needed <= free:
@@ -97,7 +97,7 @@ def check_weights(config: LMConfig, params: dict, number_format: NumberFormat, m
 
 
 def check_cache(config: LMConfig, mesh: Mapping[str, int], clips: int, rows: int, slots: int, itemsize: int) -> None:
-    """Check that the KV cache fits beside what is on the device already.
+    """Check that the KV cache fits in the free memory of the device.
 
     Args:
         config: of the language model.

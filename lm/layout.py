@@ -4,15 +4,15 @@
     holds     given codes ...   how  rows  cols  fps   text, fillers     ..     code 0 code 1 ...
     predicts  -                 -    -     -     -     -                code 0  code 1 ...
 
-The prefix is what is known of a clip before its first code: references, given pictures (`PictureKind`), given sound,
-then words. It is read in both directions. The words are always filled up to their length with a filler code that is
-attended to like any other. The codes of the clip follow, latent frame by latent frame: the picture in raster order,
-then the audio frames beside it, one slot each.
+The prefix holds the inputs of a clip: references, given pictures (`PictureKind`), given sound, then words. Attention
+within it is bidirectional. The words are always padded to their length with a filler code that is attended to like any
+other. The codes of the clip follow, latent frame by latent frame: the picture in raster order, then its audio frames,
+one slot each.
 
 Slots have positions on three axes, (time, row, column), with time in latent frames. A picture's code is at its own
-row and column, an audio frame at row and column -1. Both share one clock, which says when a thing ends: the last audio
-frame beside latent frame i ends with it, at time i. A given picture stands at its own time in the clip, a reference far
-before it. Word i stands before the clip, at time -(i + 1).
+row and column, an audio frame at row and column -1. The time of both is their end: the last audio frame of latent frame
+i ends with it, at time i. A given picture has its own time in the clip, a reference a time far before it. Word i is
+before the clip, at time -(i + 1).
 """
 
 import math
@@ -28,15 +28,15 @@ SLOTS_AT_ONCE = 128  # that a CPU attends to; 64 to 208 are equally fast with th
 
 
 def filled_up(slots: int) -> int:
-    """Return the number of slots, at least `slots`, that a KV cache has: whole blocks of those attended to at once."""
+    """Round `slots` up to the slots of a KV cache: whole blocks of those that are attended to at once."""
     return -(-slots // SLOTS_AT_ONCE) * SLOTS_AT_ONCE
 
 
 def audio_frames(sound: tuple[int, int], latent_frames: int) -> int:
-    """Return the audio frames beside the first `latent_frames` of a stream.
+    """Return the number of audio frames of the first `latent_frames` of a stream.
 
     Args:
-        sound: audio frames beside the first latent frame, and beside each later one.
+        sound: audio frames of the first latent frame, and of each later one.
         latent_frames: 0 or more.
     """
     first, later = sound
@@ -44,12 +44,12 @@ def audio_frames(sound: tuple[int, int], latent_frames: int) -> int:
 
 
 def reference_grid(rows: int, columns: int) -> tuple[int, int]:
-    """Return the rows and columns of a reference, of which one subject is all, beside latent frames of so many."""
+    """Return the rows and columns of a reference, given those of a latent frame."""
     return -(-rows // 2), -(-columns // 2)
 
 
 def portrait_size(height: int, width: int, stride: int) -> tuple[int, int]:
-    """Return the pixels of a reference beside frames of height x width, of which a code spans `stride`."""
+    """Return the size of a reference in pixels, given that of a frame; a code spans `stride` pixels."""
     rows, columns = reference_grid(height // stride, width // stride)
     return rows * stride, columns * stride
 
@@ -63,7 +63,7 @@ class Layout:
         frames, rows, columns: size of the latent grid.
         given_pictures: pictures in the prefix.
         references: references in the prefix.
-        sound: audio frames beside the stream's first latent frame, and beside each later one; (0, 0) for silent models.
+        sound: audio frames of the stream's first latent frame, and of each later one; (0, 0) for silent models.
         at_start: whether the first latent frame is the stream's first.
         sound_in_prefix: whether the prefix holds the sound of all latent frames.
     """
@@ -84,7 +84,7 @@ class Layout:
         return self.rows * self.columns
 
     def sound_of(self, frame: int) -> int:
-        """Return the audio frames beside latent frame `frame` of the sample."""
+        """Return the number of audio frames of latent frame `frame` of the sample."""
         return self.sound[0 if self.at_start and frame == 0 else 1]
 
     def end(self, frames: int) -> int:
@@ -98,7 +98,7 @@ class Layout:
 
     @property
     def before(self) -> int:
-        """Slots in front of the codes."""
+        """Slots before the codes."""
         return self.reference_slots + self.given_pictures * self.per_picture + self.shared_slots
 
     @property
@@ -133,7 +133,7 @@ class Layout:
     def interleave(self, video: "jax.Array", sound: "jax.Array") -> "jax.Array":
         """Return the values of pictures `[B, codes of pictures, ...]` and of sound in the order of the stream.
 
-        Slices are used because they cost nothing to cut over a mesh.
+        It uses slices, because sharding slices over a mesh costs nothing.
         """
         import jax.numpy as jnp
 

@@ -1,7 +1,7 @@
 """The devices of a run as a mesh with named axes.
 
-In: how many devices each axis takes, -1 for what is left; as fields, or in words ("data=2,fsdp=4"). Out: a
-`jax.sharding.Mesh`. What lies along which axis is in `sharding.py`.
+In: the number of devices along each axis, -1 for the remaining ones; as fields, or as text ("data=2,fsdp=4"). Out: a
+`jax.sharding.Mesh`. `sharding.py` decides which arrays are cut along which axis.
 """
 
 import math
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MeshSpec:
-    """Devices along each axis; one axis may be -1, the rest."""
+    """Devices along each axis; one axis may be -1, which takes the remaining devices."""
 
     data: int = -1
     """Copies of the model. Each takes a part of the batch."""
@@ -36,25 +36,25 @@ class MeshSpec:
 
     @classmethod
     def parse(cls, text: str) -> "MeshSpec":
-        """The mesh of words such as "data=2,fsdp=4" or "tensor=-1"; data takes the rest where no axis is said to."""
+        """Parse text such as "data=2,fsdp=4" or "tensor=-1"; data takes the remaining devices if no axis is -1."""
         sizes: dict[str, int] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, size = part.partition("=")
             if name not in AXES or name in sizes or not size.lstrip("-").isdecimal():
                 raise RequestError(
-                    f"{part!r} of the mesh {text!r} is no AXIS=NUMBER, once an axis; axes are {', '.join(AXES)}"
+                    f"{part!r} of the mesh {text!r} is not AXIS=NUMBER, once per axis; axes are {', '.join(AXES)}"
                 )
             sizes[name] = int(size)
         return cls(**{"data": 1, **sizes} if -1 in sizes.values() else sizes)
 
     def check_copies(self) -> None:
-        """RequestError where an axis is set along which language models alone are cut."""
+        """Raise RequestError if an axis is set that only language models use."""
         for axis in ("tensor", "sequence"):
             if getattr(self, axis) != 1:
-                raise RequestError(f"mesh {axis} cuts language models alone, here it must be 1; use data and fsdp")
+                raise RequestError(f"mesh {axis} is only for language models, here it must be 1; use data and fsdp")
 
     def sizes(self, devices: int) -> dict[str, int]:
-        """Devices along each axis, of so many; RequestError naming an axis and the sizes that are legal for it."""
+        """Return the devices along each axis; RequestError names an axis that does not fit, and its legal sizes."""
         sizes = asdict(self)
         free = next((name for name, size in sizes.items() if size == -1), None)
         fixed = math.prod(size for size in sizes.values() if size > 0)
@@ -71,11 +71,11 @@ class MeshSpec:
         if free is None:
             legal = [n for n in legal if n * rest == devices]
         wanted = " x ".join(f"{name} {size}" for name, size in sizes.items())
-        hint = f"{axis} can be {', '.join(map(str, legal))}" if legal else f"no {axis} fits beside the others"
+        hint = f"{axis} can be {', '.join(map(str, legal))}" if legal else f"no {axis} fits with the others"
         raise RequestError(f"a mesh of {wanted} does not fit {devices} devices; {hint}")
 
     def build(self, devices: Sequence[Any] | None = None) -> "Mesh":
-        """The mesh over these devices, or over all; RequestError as `sizes`."""
+        """Return the mesh over these devices, or over all; RequestError as for `sizes`."""
         import jax
         from jax.sharding import AxisType
 

@@ -4,7 +4,7 @@ In: a mesh; a tree of parameters, a train state or a batch, or their shapes alon
 activations constrained to their place, in a program that is traced under `jax.set_mesh`. The maths knows nothing of
 devices: XLA inserts the transfers.
 
-Some matrices hold several parts side by side: queries, keys and values; gate and up. Cut along its columns, a device
+Some matrices hold several parts side by side: queries, keys and values; gate and up. If columns were cut, a device
 would hold the queries of some heads and the keys of others. So a state cuts them along their rows, with columns in the
 order that all meshes and files share. For use, `parameters.arrange` puts each device's columns of all parts together.
 """
@@ -64,7 +64,7 @@ def of_state(state: Any, mesh: Any, rules: Rules = RULES) -> Any:
                 pairs = zip(axes, sizes, strict=True)
                 divided = [axis if axis and size % _parts(mesh, axis) == 0 else None for axis, size in pairs]
                 return NamedSharding(mesh, PartitionSpec(*[None] * (leaf.ndim - len(axes)), *divided))
-        raise LookupError(f"no rule says where {name} lies on a mesh")
+        raise LookupError(f"no sharding rule matches {name}")
 
     return jax.tree_util.tree_map_with_path(sharding, state)
 
@@ -75,7 +75,7 @@ def of_batch(mesh: Mesh) -> NamedSharding:
 
 
 def whole(mesh: Mesh) -> NamedSharding:
-    """Return the sharding of an array that every device holds whole."""
+    """Return the sharding of a replicated array."""
     return NamedSharding(mesh, PartitionSpec())
 
 

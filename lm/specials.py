@@ -1,4 +1,4 @@
-"""The ids of the stream that are no codes: special ids, the head of a prefix, names and kinds of given pictures."""
+"""The ids of the stream that are not codes: special ids, the head of a prefix, names and kinds of given pictures."""
 
 import re
 import unicodedata
@@ -38,7 +38,7 @@ class PictureKind(IntEnum):
 
 
 def around_names(words: str) -> tuple[list[str], list[int]]:
-    """Return (what stands before, between and behind the names in a text, the numbers of the names)."""
+    """Split a text at its names: return (the parts before, between and after them, the numbers of the names)."""
     parts = _NAME.split(unicodedata.normalize("NFKC", words))
     return parts[::2], [int(number) for number in parts[1::2]]
 
@@ -72,7 +72,7 @@ def prefix_ids(*, rows: int, columns: int, fps: float, text: list[int], length: 
     fields = {"latent rows": rows, "latent columns": columns, "frames a second": round(fps)}
     for name, value in fields.items():
         if not 1 <= value <= _LARGEST:
-            raise RequestError(f"{value} {name} cannot be asked for; the stream holds 1 to {_LARGEST}")
+            raise RequestError(f"{value} {name} are not possible; they must be 1 to {_LARGEST}")
     head = [BEGINS, _ROWS + rows, _COLUMNS + columns, _FPS + round(fps)]
     check_length(len(text), length - len(head))
     ids = [*head, *text]

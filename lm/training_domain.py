@@ -1,9 +1,9 @@
-"""The training domain of a model, and warnings of what a request has beyond it.
+"""The training domain of a model, and warnings about requests outside of it.
 
-In: the training domain that a model folder records, and a request. Out: a warning for each thing that the weights
-never saw.
+In: the training domain that a model folder records, and a request. Out: a warning for each part of the request that
+training never saw.
 What the words of a prompt are, the encoder of the model says.
-Such a request is met all the same, with warnings, because nobody knows what will come out; `strict` refuses it.
+Such a request is still generated, with warnings, because the result may be good or bad; `strict` refuses it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""The control field: what is asked of the pictures besides words."""
+"""The control field: inputs that steer the pictures, besides words."""

@@ -1,4 +1,4 @@
-"""The camera in the control field: where it is, the same at all places.
+"""The camera in the control field: its position and motion, the same at all positions.
 
 Whether it is known; orbit, zoom and rise at the end of a latent frame; how they change within it.
 """
@@ -14,18 +14,18 @@ from reelm.errors import RequestError
 
 CHANNELS = 7
 _MOST_ORBIT, _MOST_ZOOM, _MOST_RISE = 360.0, 8.0, 4.0
-_SCALES = np.array([1 / 45, 1.0, 2.0])  # of degrees, octaves and shares of the distance: a usual move is near 1
-_FASTER = 4.0  # a change within one latent frame is small
+_SCALES = np.array([1 / 45, 1.0, 2.0])  # of degrees, octaves and fractions of the distance; a usual move is near 1
+_FASTER = 4.0  # factor of changes within one latent frame, which are small
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a camera is, against the first frame of its clip. It looks at the middle of the scene all the time.
+    """The position of a camera relative to the first frame of its clip. It always looks at the middle of the scene.
 
     Attributes:
-        orbit: degrees that it has gone around the scene, to the right.
-        zoom: how many times closer it is. 1 is the first view.
-        rise: how far it has gone up, as a share of its distance.
+        orbit: angle around the scene in degrees, to the right.
+        zoom: factor by which it is closer. 1 is the first view.
+        rise: height above its first position, as a fraction of its distance.
     """
 
     orbit: float = 0.0
@@ -45,7 +45,7 @@ class Camera:
             raise RequestError(f"rise is {rise:g}; it is -{_MOST_RISE:g} to {_MOST_RISE:g} times the camera's distance")
 
 
-# Words for a camera, as where it is after a second; it goes on at that speed.
+# Words for a camera move, and the camera after one second of it; it moves at constant speed.
 WORDS: Mapping[str, Camera] = {
     "static": Camera(),
     "circle left": Camera(orbit=-12.0),
@@ -70,10 +70,10 @@ def camera_field(path: np.ndarray, stride: int) -> np.ndarray:
 
 
 def read_camera(camera: object) -> str | tuple[tuple[float, Camera], ...]:
-    """Return a camera as a user gives it: one of `WORDS`, or (seconds, Camera) pairs.
+    """Return the camera that a user gave: one of `WORDS`, or (seconds, Camera) pairs.
 
-    In place of a Camera may stand a mapping of its fields, as JSON has it. RequestError for other things than these,
-    and for times that do not rise.
+    A mapping of the fields of a Camera, as in JSON, also counts as a Camera. Raises RequestError for anything else, and
+    for times that do not increase.
     """
     if isinstance(camera, str):
         words = " ".join(camera.lower().split())
@@ -95,7 +95,7 @@ def read_camera(camera: object) -> str | tuple[tuple[float, Camera], ...]:
 def camera_path(camera: str | Sequence[tuple[float, Camera]], frames: int, fps: float) -> np.ndarray:
     """Return float `[T, 3]`, orbit in degrees, log2 of zoom, and rise in each of T = `frames` frames.
 
-    camera: as `read_camera` returns it. Between two of a list it moves evenly, after the last it stays.
+    camera: from `read_camera`. It moves at constant speed between two entries of a list, and stands after the last.
     """
     seconds = np.arange(frames) / fps
     if isinstance(camera, str):

@@ -1,13 +1,13 @@
-"""The control field: what is asked of the pictures besides words, known before they are drawn.
+"""The control field: inputs that steer the pictures, besides words, and that are known before the codes.
 
-It is added to the inputs of the slots that predict the codes (`lm/net/embed.py`), so it takes no slots of its own. Each
-source of control has channels in it, of which the first say whether it speaks. Zeros are no control.
+It is added to the inputs of the slots that predict the codes (`lm/net/embed.py`), so it takes no extra slots. Each
+control input has channels in it, and the first channels say whether the input is given. Zeros mean no control.
 
-    keys       those that are held, the same at all places            keys.py
-    tracks     where each subject is                                  tracks.py
+    keys       pressed keys, the same at all positions                keys.py
+    tracks     position of each subject                               tracks.py
     structure  codes of a clip that shows outlines                    structure.py
-    camera     how the camera moves, the same at all places           camera.py
-    motion     how much moves, the same at all places                 motion.py
+    camera     motion of the camera, the same at all positions        camera.py
+    motion     amount of motion, the same at all positions            motion.py
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ from .sources import SPATIAL, Source
 def control_field(
     channels: Mapping[Source, int], parts: Mapping[Source, np.ndarray], frames: int, grid: Sequence[int]
 ) -> np.ndarray:
-    """Return the control field float32 `[t, h, w, C]` of latent frames; h and w are 1 where no source is spatial.
+    """Return the control field float32 `[t, h, w, C]` of latent frames; h and w are 1 if no source is spatial.
 
     Args:
         channels: of each source that a net knows, in their order in the field (`LMConfig.channels`).
-        parts: float32 `[t, h or 1, w or 1, c]` of the sources that speak; all others are zero.
+        parts: float32 `[t, h or 1, w or 1, c]` of the given sources; all others are zero.
         frames: t latent frames.
         grid: rows and columns (h, w) of a latent frame.
     """
@@ -37,7 +37,7 @@ def control_field(
 
 
 def last_goes_on(part: np.ndarray, length: int) -> np.ndarray:
-    """Return the first `length` latent frames of a part `[t, ...]`; behind its end the last one goes on."""
+    """Return the first `length` latent frames of a part `[t, ...]`; the last one is repeated after its end."""
     return part[np.minimum(np.arange(length), len(part) - 1)]
 
 

@@ -1,4 +1,4 @@
-"""Keys of a world in the control field: whether they are known, then a channel for each, the same at all places."""
+"""Keys of a world in the control field: whether they are known, then a channel per key, the same at all positions."""
 
 from collections.abc import Sequence
 
@@ -11,23 +11,23 @@ def keys_field(keys: np.ndarray, told: np.ndarray) -> np.ndarray:
     """Return the part of keys float32 `[t, 1, 1, 1 + K]` in the control field of latent frames.
 
     Args:
-        keys: bool `[t, K]`, those that are held.
-        told: bool `[t]`, where it is known which are.
+        keys: bool `[t, K]`, whether each key is pressed.
+        told: bool `[t]`, whether the keys are known.
     """
     field = np.concatenate([told[:, None], keys & told[:, None]], axis=1)
     return field[:, None, None].astype(np.float32)
 
 
 def held(names: Sequence[str], at_once: int, keys: Sequence[str]) -> np.ndarray:
-    """Return bool `[K]`: which of the keys with these names are held.
+    """Return bool `[K]`: which of the keys with these names are pressed.
 
     Args:
         names: of the K keys of a world.
-        at_once: most that may be held.
-        keys: those that are.
+        at_once: most keys that may be pressed together.
+        keys: names of the pressed keys.
 
     Raises:
-        RequestError: there is no such key, or too many are held.
+        RequestError: a key does not exist, or too many are pressed.
     """
     if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
         raise RequestError(f"keys are a list of names, such as [{names[0]!r}], not {keys!r}")

@@ -1,6 +1,6 @@
-"""The sources of the control field by name, and the fields of an `LMConfig` that say which of them a net knows.
+"""The sources of the control field by name, and the fields of an `LMConfig` that enable them.
 
-Imports nothing that takes time: the command line reads it before NumPy is loaded.
+It imports nothing slow, because the command line reads it before NumPy is loaded.
 """
 
 from collections.abc import Mapping
@@ -16,5 +16,5 @@ SWITCHES: Mapping[Source, tuple[str, ...]] = {
     "camera": ("camera",),
     "motion": ("motion",),
 }
-# Sources that differ from place to place.
+# Sources whose values differ between positions.
 SPATIAL: tuple[Source, ...] = ("tracks", "structure")

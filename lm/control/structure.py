@@ -1,7 +1,7 @@
-"""Structure in the control field: a clip of outlines, tokenized as any clip, tells each code what to follow.
+"""Structure in the control field: the codes of a control clip, such as outlines, that the pictures follow.
 
-One channel for each kind of structure that a net knows says which it is; then come the K sign bits of the code at that
-place. A net makes them a code again, and embeds it by a table of its own (ControlAR, arXiv 2410.02705, section 3.2).
+There is one channel for each kind of structure that a net knows, then the K sign bits of the code at that position. The
+net joins them to a code again, and embeds it with a separate table (ControlAR, arXiv 2410.02705, section 3.2).
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def structure_field(codes: np.ndarray, kind: str, kinds: Sequence[str], bits: in
     """Return the part of structure float32 `[t, h, w, len(kinds) + bits]` in the control field.
 
     Args:
-        codes: int32 `[t, h, w]`, of the clip that shows it.
+        codes: int32 `[t, h, w]`, of the control clip.
         kind: one of `kinds`.
         kinds: those that a net knows.
         bits: of a code.

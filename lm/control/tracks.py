@@ -1,9 +1,9 @@
-"""Tracks in the control field: where each subject of the words is, marked softly around its place.
+"""Tracks in the control field: the position of each subject of the words, as a soft mark around it.
 
-For each subject one channel says that its place is known. Then, for the first, the middle and the last moment of a
-latent frame, come a weight that falls with the distance from the subject, and that weight times the way to it and
-times waves of the way. So each code knows how far the subject is, more finely than the grid of codes. (Marks with a
-Gaussian weight: ATI, arXiv 2505.22944, section 3. Waves: Fourier features, arXiv 2006.10739.)
+For each subject one channel says whether its position is known. Then, for the first, the middle and the last moment of
+a latent frame, there are a weight that falls with the distance from the subject, and that weight times the offset to it
+and times waves of the offset. So each code knows the distance of the subject more finely than the grid of codes. (Marks
+with a Gaussian weight: ATI, arXiv 2505.22944, section 3. Waves: Fourier features, arXiv 2006.10739.)
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from reelm.errors import RequestError
 Track = Sequence[tuple[float, tuple[float, float]]]
 
 MOMENTS = 3
-_SPREAD = 2.0  # codes at which the weight has fallen to exp(-1/2)
+_SPREAD = 2.0  # distance in codes at which the weight has fallen to exp(-1/2)
 _WAVES = (1.0, 2.0)  # lengths of the waves in codes
 CHANNELS = 1 + (3 + 4 * len(_WAVES)) * MOMENTS  # of a subject
 
@@ -28,8 +28,8 @@ def tracks_field(points: np.ndarray, subjects: int, stride: int, grid: tuple[int
 
     Args:
         points: float `[n, T, 2]`, (x, y) of n subjects in each of T = 1 + stride (t - 1) frames: to the right and down
-            from the top left corner, as shares of width and height. NaN where it is not known.
-        subjects: that the net knows; those beyond n have no track.
+            from the top left corner, as fractions of width and height. NaN where it is not known.
+        subjects: number that the net knows; those beyond n have no track.
         stride: frames of a latent frame after the first.
         grid: rows and columns of a latent frame.
     """
@@ -52,9 +52,9 @@ def tracks_field(points: np.ndarray, subjects: int, stride: int, grid: tuple[int
 
 
 def read_tracks(tracks: object) -> tuple[Track | None, ...]:
-    """Return tracks as a user gives them: for each subject (seconds, (x, y)) pairs, or None.
+    """Return the tracks that a user gave: for each subject (seconds, (x, y)) pairs, or None.
 
-    RequestError for other things than these, points outside the picture, times that do not rise.
+    Raises RequestError for anything else, for points outside the picture, and for times that do not increase.
     """
     if not isinstance(tracks, list | tuple) or not tracks:
         raise RequestError(
@@ -69,9 +69,7 @@ def _track(name: str, track: Any) -> Track:
     except (TypeError, ValueError) as error:
         raise RequestError(f"{name} is a list of (seconds, (x, y)), not {str(track)[:60]}") from error
     if not found:
-        raise RequestError(
-            f"{name} has no point; give (seconds, (x, y)), or None for a subject that goes where it likes"
-        )
+        raise RequestError(f"{name} has no point; give (seconds, (x, y)), or None for a subject without a track")
     value_checks.rising(name, [at for at, _ in found])
     places = np.array([place for _, place in found])
     if not (np.isfinite(places).all() and places.min() >= 0 and places.max() <= 1):
@@ -80,9 +78,9 @@ def _track(name: str, track: Any) -> Track:
 
 
 def points_of(tracks: Sequence[Track | None], frames: int, fps: float) -> np.ndarray:
-    """Return float `[n, T, 2]`, the places in each of T = `frames` frames of tracks that `read_tracks` returned.
+    """Return float `[n, T, 2]`, the positions in each of T = `frames` frames of tracks from `read_tracks`.
 
-    Between two points the way is straight; before the first and after the last a subject stays.
+    Positions between two points are interpolated linearly; before the first and after the last a subject stands.
     """
     seconds, points = np.arange(frames) / fps, np.full((len(tracks), frames, 2), np.nan)
     for along, track in zip(points, tracks, strict=True):

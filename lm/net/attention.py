@@ -18,13 +18,13 @@ from .rotary import rotate
 
 
 class Slots(NamedTuple):
-    """The L slots that a layer reads: where they stand, and what each of them sees.
+    """The L slots that a layer reads: their positions, and the slots that each attends to.
 
     Attributes:
         query_angles, key_angles: rotations `[L, K/2]` or `[B, L, K/2]`.
-        mask: bool `[L, S]` or `[B, L, S]`, what is attended to. Without a cache it may be a fused kernel, which has
-            its own. With a cache None: all slots up to each query's own.
-        start: the first of them in a cache, of each row int32 `[B]` or one for all.
+        mask: bool `[L, S]` or `[B, L, S]`, attended slots. Without a cache it may be a fused kernel with its own mask.
+            With a cache, None means all slots up to the query's own.
+        start: the first of the slots in a cache, of each row int32 `[B]` or one for all.
     """
 
     query_angles: jax.Array
@@ -34,7 +34,7 @@ class Slots(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Attention over the sequence itself, or over a cache that its keys and values are written into first."""
+    """Attention over the sequence itself, or over a cache after its keys and values are written to it."""
 
     heads: int
     kv_heads: int
@@ -50,7 +50,7 @@ class Attention(nn.Module):
         cache: takes the keys and values of the L slots; its first S slots are read.
         """
         mask, axis = slots.mask, "slots" if cache is None else None
-        # One matmul for all three: small models are bound by the number of kernels, not by bytes.
+        # One matmul for all three, because small models are limited by the number of kernels, not by bytes.
         sizes = tuple(heads * self.head_width for heads in (self.heads, self.kv_heads, self.kv_heads))
         fused = Linear(sum(sizes), self.dtype, name="qkv")(x)
         query, key, value = (
@@ -59,7 +59,7 @@ class Attention(nn.Module):
         query = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_query")(query), slots.query_angles)
         key = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_key")(key), slots.key_angles)
         query = constrain(query, "batch", axis, "heads", None)
-        # Where slots lie on several devices, each reads the keys and values of all.
+        # If slots are sharded, each device reads the keys and values of all.
         key, value = (constrain(each, "batch", None, "heads", None) for each in (key, value))
         if cache is not None:
             cache = cache.write(key, value, slots.start)
@@ -89,8 +89,8 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) 
 def attend_filled(query: jax.Array, key: jax.Array, value: jax.Array, start: jax.Array | int) -> jax.Array:
     """Return the attention `[B, L, N, K]` of queries in slots start ... start + L - 1 over the slots up to their own.
 
-    It is that of `attend`, but takes only as long as the fullest row wants. Blocks of slots are read one after another,
-    as many as are filled, and the softmax is corrected whenever a larger score is met (arXiv 1805.02867).
+    The result is that of `attend`, but the time depends on the fullest row. Only filled blocks of slots are read, one
+    after another, and the softmax is rescaled when a larger score appears (online softmax, arXiv 1805.02867).
 
     Args:
         query: `[B, L, N, K]`.

@@ -10,7 +10,7 @@ from reelm.lm.sharding import constrain
 
 from .config import LMConfig
 
-# Rows that a cache takes one after another. More of them are one scatter, which is slower but compiles sooner.
+# Up to this many rows are written one after another. More rows use a scatter, which is slower but compiles faster.
 _WRITTEN_ONE_BY_ONE = 2
 
 

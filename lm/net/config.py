@@ -21,8 +21,8 @@ Kernel = Literal["xla", "blocks", "cudnn", "splash"]
 """Attention of whole samples in training, see `fused_attention.py`."""
 
 Remat = Literal["full", "dots", "none"]
-"""What a layer keeps for the backward pass: "full" recomputes all its activations (least memory; on a CPU also a
-quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything."""
+"""Activations that a layer keeps for the backward pass: "full" recomputes all (least memory; on a CPU also a quarter
+less time), "dots" keeps the results of its matmuls, "none" recomputes nothing."""
 
 _MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
 _MOST_TRACKS = 8
@@ -39,7 +39,7 @@ class LMConfig:
     text_width: int = 0
     """Width of the text encoder's embeddings. 0 for a model that reads pieces."""
     prefix: int = 24
-    """Slots in front of the codes. Every prefix is filled up to this length."""
+    """Slots before the codes. Every prefix is padded to this length."""
     frames: int = 9
     """Latent frames of the context window: of the longest clip in training."""
     width: int = 192
@@ -61,27 +61,26 @@ class LMConfig:
     sound_bits: int = 9
     """Sign bits of an audio code."""
     sound_frames: tuple[int, int] = (0, 0)
-    """Audio frames beside the first latent frame, and beside each later one."""
+    """Audio frames of the first latent frame, and of each later one."""
     sound_hidden: int | None = None
     """Width inside the mixers of the sound head, one for each level but the last. Default: `hidden`."""
     picture_kinds: int = 5
-    """Kinds of given pictures that the net tells apart: the first so many of `PictureKind`. One that learns another has
-    one more."""
+    """Number of kinds of given pictures that the net knows: the first ones of `PictureKind`."""
     grid: tuple[int, int] = (0, 0)
-    """Most rows and columns of a latent frame whose places a net with keys knows. (0, 0) for one that knows distances
-    alone. In a world the player is always at the same place, and so is what they have."""
+    """Most rows and columns of a latent frame whose absolute positions a net with keys knows. (0, 0) for a net that
+    knows only distances. In a world the player, and a list of items, are always at the same position."""
     keys: tuple[str, ...] = ()
     """Names of the keys that steer the pictures. Empty for a model that is not played."""
     keys_at_once: int = 1
-    """Most keys that are held at once."""
+    """Most keys that are pressed at once."""
     tracks: int = 0
-    """Most subjects that follow a track. 0 for a model that knows no tracks."""
+    """Most subjects that follow a track. 0 for a model without tracks."""
     structures: tuple[str, ...] = ()
-    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none."""
+    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model without control clips."""
     camera: bool = False
-    """Whether the model knows how a camera moves."""
+    """Whether the model follows a camera path."""
     motion: bool = False
-    """Whether the model knows how much moves."""
+    """Whether the model follows a motion score."""
 
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
@@ -112,7 +111,7 @@ class LMConfig:
         if len(self.grid) != 2 or min(self.grid) < 0 or not any(self.grid) == all(self.grid):
             raise RequestError(f"grid is {list(self.grid)}; it is rows and columns from 1, or 0 and 0")
         if any(self.grid) and not self.keys:
-            raise RequestError("a net knows places beside keys alone; give keys, or leave grid out")
+            raise RequestError("grid is only for a net with keys; give keys, or leave grid out")
         if not 0 <= self.tracks <= _MOST_TRACKS:
             raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
         if self.picture_kinds > len(PictureKind):
@@ -131,7 +130,7 @@ class LMConfig:
 
     @property
     def references(self) -> bool:
-        """Whether the net knows references, whose names are then ids of their own."""
+        """Whether the net knows references; their names then have separate ids."""
         return self.picture_kinds > PictureKind.REFERENCE
 
     @property
@@ -157,7 +156,7 @@ class LMConfig:
         return CodeSpec(bits=self.bits)
 
     def no_track(self, latent_frames: int) -> np.ndarray:
-        """Return the codes of sound int32 `[S, L]`, all -1, beside `latent_frames` of a clip without a track."""
+        """Return the codes of sound int32 `[S, L]`, all -1, for `latent_frames` of a clip without a track."""
         return np.full((audio_frames(self.sound_frames, latent_frames), self.sound_levels), -1, np.int32)
 
     def split(self, group: Group) -> tuple[int, ...]:
@@ -177,7 +176,7 @@ class LMConfig:
     ) -> Layout:
         """Return the layout of samples of this model; see `Layout` for the arguments.
 
-        RequestError for more rows or columns than the net knows the places of.
+        Raises RequestError for more rows or columns than the net has positions for.
         """
         if any(self.grid) and (rows > self.grid[0] or columns > self.grid[1]):
             raise RequestError(

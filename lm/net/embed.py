@@ -38,12 +38,10 @@ class CodeEmbedding(nn.Module):
 def slot_inputs(*parts: jax.Array, control: jax.Array | None = None) -> jax.Array:
     """Return the input `[R, L, D]` of the first layer: a prefix, codes, or a prefix and codes, embedded.
 
-    Training and decoding both pass here. The last slot of a prefix and every slot of a code predict the next code, so
-    what is asked of the code to be predicted is added to the input of the slot in front of it (ControlAR, arXiv
-    2410.02705, section 3.2).
-
-    control: `[R, n, D]`, the control field of the codes that the last n slots predict, from `embed_control`; None where
-        nothing is asked.
+    Training and decoding both call this. The last slot of a prefix and every slot of a code predict the next code, so
+    the control of a code is added to the input of the slot before it (ControlAR, arXiv 2410.02705, section 3.2).
+    control: `[R, n, D]`, the control field of the codes that the last n slots predict, from `embed_control`; None
+        without control.
     """
     x = jnp.concatenate(parts, axis=1)
     if control is None:
@@ -54,12 +52,12 @@ def slot_inputs(*parts: jax.Array, control: jax.Array | None = None) -> jax.Arra
 def embed_control(
     config: LMConfig, params: dict, control: Array | None, grid: tuple[int, int], dtype: DTypeLike
 ) -> jax.Array | None:
-    """Return what is known of each code of pictures before it is predicted, as vectors `[R, t h w, D]`.
+    """Return vectors `[R, t h w, D]` of the inputs for each code of pictures before it is predicted.
 
-    That is the control field, and from a net that knows places also where the code is; None from a net without either.
+    These are the control field and, for a net with a grid, the position of the code; None for a net without either.
 
     Args:
-        control: `[R, t, h or 1, w or 1, C]`; None where nothing is asked.
+        control: `[R, t, h or 1, w or 1, C]`; None without control.
         grid: rows and columns (h, w) of a latent frame.
     """
     if control is None:

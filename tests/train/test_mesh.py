@@ -162,5 +162,5 @@ def test_a_mesh_in_words(words, sizes):
 
 
 def test_a_leaf_that_no_rule_names_is_an_error():
-    with pytest.raises(LookupError, match="no rule says where tables/words"):
+    with pytest.raises(LookupError, match="no sharding rule matches tables/words"):
         sharding.of_state({"tables": {"words": jnp.zeros(3)}}, MeshSpec().build())
