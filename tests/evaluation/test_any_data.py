@@ -86,7 +86,7 @@ def test_latents_tell_a_still_clip_from_one_that_moves():
     assert len(still) % 3 == 0 and still[change].sum() < 0.6 * moving[change].sum()
 
 
-def test_units_are_said_once():
+def test_units_are_printed_once():
     assert units({"clips": 3, "psnr": 20.0}) == "units: psnr in dB, others are counts, shares of 1 or have none"
     grouped = {"all": {"flicker": 1.0, "psnr": 2.0}, "a": {"flicker": 1.0, "psnr": 2.0}}
     assert units(grouped).startswith("units: flicker in squared steps of 1/255, psnr in dB, others")

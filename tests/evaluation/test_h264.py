@@ -9,7 +9,7 @@ _NOISE = np.random.default_rng(0).integers(0, 255, (16, 16, 1)).repeat(3, axis=2
 VIDEO = np.stack([np.roll(_NOISE, t, axis=1).repeat(4, axis=0).repeat(4, axis=1) for t in range(9)]).astype(np.uint8)
 
 
-def test_what_comes_back_is_the_best_that_fits():
+def test_the_best_quality_that_fits_is_used():
     small, large = (h264.at_payload(VIDEO, bits) for bits in (4_600, 6_500))
     assert small.shape == VIDEO.shape and small.dtype == np.uint8
     fits = [crf for crf in range(52) if h264.payload(h264.encode(VIDEO, crf, 24)) <= 4_600]
@@ -22,7 +22,7 @@ def test_headers_are_not_counted():
     assert 0 < h264.payload(packets) < 8 * sum(map(len, packets)) - 8 * 500  # x264 writes its settings into the first
 
 
-def test_a_small_clip_is_the_same_each_time():
+def test_a_small_clip_is_encoded_deterministically():
     small = VIDEO[:, ::2, ::2]
     first = h264.encode(small, 35, 24)
     for _ in range(5):

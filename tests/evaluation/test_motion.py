@@ -15,7 +15,7 @@ def test_rank_correlation_of_equal_orders_is_1():
     assert spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
 
 
-def test_clips_that_move_as_asked_go_with_it_each_at_its_own_pace():
+def test_clips_that_follow_the_motion_score_correlate_per_prompt():
     drawing = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
 
     def generate(prompt: str, *, motion: float, **_: Any) -> Any:

@@ -8,7 +8,7 @@ from reelm.evaluation.scores.sound import si_sdr
 RATE = 16_000
 
 
-def test_opus_takes_its_rate_and_stays_in_step():
+def test_opus_keeps_its_bit_rate_and_alignment():
     clock = np.arange(2 * RATE) / RATE
     sound = (0.3 * np.sin(2 * np.pi * 300 * clock) * (clock > 0.5)).astype(np.float32)[:, None]
     rebuilt, bits = opus.at_rate(sound, RATE, 6_000)

@@ -66,7 +66,7 @@ def test_unlike_pairs_are_refused(score):
         score(a, b.astype(np.float32))
 
 
-def test_flicker_counts_errors_that_come_and_go_alone():
+def test_flicker_counts_only_errors_that_change():
     original, _ = pair(4, 8, 8, 3)
     original = original // 2
     assert flicker(original, original + np.uint8(9)) == 0
@@ -107,7 +107,7 @@ def test_wilson_interval_holds_the_share_and_mirrors(n, data):
     assert wilson_interval(n - successes, n) == pytest.approx((1 - high, 1 - low))
 
 
-def test_no_trials_say_nothing():
+def test_the_interval_of_no_trials_is_0_to_1():
     assert wilson_interval(0, 0) == (0.0, 1.0)
     with pytest.raises(ValueError, match=r"0\.\.3"):
         wilson_interval(4, 3)

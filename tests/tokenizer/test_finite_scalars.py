@@ -30,7 +30,7 @@ def test_numbers_are_those_of_the_paper():
     np.testing.assert_array_equal(finite_scalars.values(code, LEVELS), published(latent))
 
 
-def test_an_id_counts_levels_from_the_first_number_on():
+def test_an_id_holds_levels_lowest_number_first():
     """The id of levels (l0, l1, l2) is l0 + 8 l1 + 32 l2, as in VidTok and vector-quantize-pytorch."""
     ids = np.arange(64, dtype=np.int32)
     numbers = np.asarray(finite_scalars.values(ids_to_signs(jnp.asarray(ids), 6), LEVELS))
@@ -63,12 +63,12 @@ def test_default_levels_are_eight_or_fewer(bits, levels):
     ("levels", "bits", "words"),
     [((8, 5, 5), 9, "5 levels"), ((8, 1), 3, "1 levels"), ((8, 8), 18, "codes of 6 bits, not of 18")],
 )
-def test_levels_that_make_no_whole_bits_are_refused(levels, bits, words):
+def test_levels_that_are_not_powers_of_two_are_refused(levels, bits, words):
     with pytest.raises(RequestError, match=words):
         VideoTokenizerConfig(quantizer="fsq", fsq_levels=levels, bits=bits)
 
 
-def test_levels_belong_to_their_quantizer():
+def test_levels_need_the_quantizer_fsq():
     with pytest.raises(RequestError, match="need the quantizer fsq, not lfq"):
         VideoTokenizerConfig(fsq_levels=(8,) * 6)
 

@@ -65,7 +65,7 @@ def test_on_the_sphere_signs_stay_and_norms_are_those_of_codes():
     np.testing.assert_allclose(quantizer.to_sphere(quantizer.quantize(latent)), quantizer.quantize(latent), rtol=1e-6)
 
 
-def test_on_the_sphere_the_bits_are_as_sure_as_in_the_paper():
+def test_entropies_on_the_sphere_equal_those_of_the_paper():
     # Arrange as in arXiv 2406.07548, equation 9: unit sphere, corners 1 / sqrt(K), softmax of cosines over tau.
     bits, tau = 4, 0.3
     latent = np.random.default_rng(4).normal(size=(7, bits))

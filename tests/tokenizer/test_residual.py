@@ -9,7 +9,7 @@ from reelm.tokenizer.audio.residual import ResidualQuantizer
 
 
 @pytest.mark.parametrize("levels", [1, 3, 4])
-def test_it_takes_the_nearest_of_evenly_spaced_values(levels):
+def test_values_are_rounded_to_the_nearest_of_a_uniform_grid(levels):
     latent = np.random.default_rng(0).uniform(-2, 2, (200, 5)).astype(np.float32)
     step = 2.0 ** (1 - levels)
     grid = np.arange(-2 + step, 2, 2 * step)
@@ -19,7 +19,7 @@ def test_it_takes_the_nearest_of_evenly_spaced_values(levels):
     )
 
 
-def test_what_lies_outside_saturates():
+def test_values_outside_the_range_saturate():
     np.testing.assert_array_equal(
         ResidualQuantizer(bits=2, groups=1, levels=3).quantize(jnp.array([-9.0, 9.0])), [-1.75, 1.75]
     )
@@ -32,7 +32,7 @@ def test_first_levels_are_those_of_a_coarser_quantizer():
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-def test_bits_say_the_quantized_latent(groups):
+def test_bits_determine_the_quantized_latent(groups):
     latent = jax.random.uniform(jax.random.key(0), (6, 4 * groups), minval=-2, maxval=2)
     quantizer = ResidualQuantizer(bits=4, groups=groups, levels=6)
     signs = jnp.sign(quantizer.remainders(latent))

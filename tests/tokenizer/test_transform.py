@@ -38,7 +38,7 @@ def test_every_code_comes_back_from_its_own_patch(params):
     np.testing.assert_array_equal(run(params, run(params, codes(), "decode"), "encode"), codes())
 
 
-def test_bits_of_a_coefficient_halve_what_is_left(params):
+def test_each_bit_of_a_coefficient_halves_its_interval(params):
     """In class 0 the first axis has three bits: eight values, in the order of the binary number."""
     patches = np.asarray(run(params, codes()[:64:8], "decode"))  # bits 3, 4 and 5 count up, class 0
     along = np.arcsinh((patches - params["mean"][:, 0]) @ params["basis"][:, 0] / params["scale"][0])

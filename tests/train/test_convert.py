@@ -174,7 +174,7 @@ def _zip_of(path: Path, pickled: bytes) -> None:
         (_no_weights, "holds no tensors by name"),
     ],
 )
-def test_files_that_are_no_checkpoints_are_refused(tmp_path, write, words):
+def test_files_that_are_not_checkpoints_are_refused(tmp_path, write, words):
     write(tmp_path / "file.ckpt")
     with pytest.raises(RequestError, match=words) as refused:
         convert(tmp_path / "file.ckpt", tmp_path / "out")

@@ -77,7 +77,7 @@ def test_chunks_are_the_whole(fitted):
     np.testing.assert_allclose(np.concatenate(parts, 1), whole, atol=1e-6)
 
 
-def test_a_patch_sees_its_window_alone(fitted):
+def test_a_patch_sees_only_its_window(fitted):
     """Two pixels around it, and one frame back: what lies farther changes nothing."""
     frames = waves(3, 1).astype(np.float32)
     filtering = Deblocking((2, 4, 4), 0.14)

@@ -89,5 +89,5 @@ def test_without_the_hub_package_its_name_is_said(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("name", ["tiny.ckpt", "/tmp/nets/tiny.ckpt", "../nets/x/tiny.ckpt", "a/../b/tiny.ckpt", "a/b"])
-def test_a_path_is_no_place(name):
+def test_a_local_path_is_not_a_hub_file(name):
     assert not hub_file.is_place(name)

@@ -32,7 +32,7 @@ def loss_of(run: LMRun, params: dict, codes: jax.Array):
     return make_loss(run)(params, batch, jax.random.key(0), jnp.int32(0))
 
 
-def test_the_first_latent_frame_counts_as_much_as_is_wanted(params):
+def test_the_first_latent_frame_has_its_weight_in_the_loss(params):
     loss, metrics = loss_of(LMRun(model=CONFIG, first_frame=0.25, z_loss=0.0), params, CODES)
     first, later = metrics["nats_first"], metrics["nats_later"]
     np.testing.assert_allclose(loss, (0.25 * first + 2 * later) / 2.25, rtol=1e-5)

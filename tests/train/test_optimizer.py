@@ -64,7 +64,7 @@ def test_the_rate_of_a_step_that_was_skipped_is_that_of_the_next_one():
     assert found == [0, 0.5, 0.5, 1, 1]
 
 
-def test_muon_has_a_rate_of_its_own():
+def test_muon_has_a_separate_learning_rate():
     found = rates(2, muon=0.5, warmup=0, schedule="constant")
     assert found == [{"learning_rate": 1.0, "muon_learning_rate": 0.5}] * 2
 

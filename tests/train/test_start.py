@@ -91,7 +91,7 @@ def test_the_package_of_trainings_is_the_function_that_starts_one():
         (DescriberRun(), {"data": VIDEO}, "a describer learns from token sets"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_a_line(run: Any, given: dict, words: str, tmp_path):
+def test_invalid_arguments_are_refused_in_one_line(run: Any, given: dict, words: str, tmp_path):
     with pytest.raises(RequestError, match=words):
         reelm.train(run, tmp_path / "run", **given)
 
@@ -106,7 +106,7 @@ def test_clips_of_arrays_are_those_of_the_array():
     assert len({each.description["sha256"] for each in (clips, *others)}) == 4
 
 
-def test_a_file_of_ones_own_is_a_config(tmp_path):
+def test_a_python_file_can_define_a_config(tmp_path):
     path = tmp_path / "mine.py"
     with pytest.raises(RequestError, match=r"there is no file .*mine.py; it would define lm = LMRun\(...\)"):
         configs.get("lm", str(path))

@@ -167,7 +167,7 @@ def test_what_a_file_lacks_is_named(i3d_tensors, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["i3d.pt", "i3d.safetensors"])
-def test_a_file_that_is_none_is_refused_in_a_line(name, tmp_path):
+def test_files_without_weights_are_refused_in_one_line(name, tmp_path):
     for content in (b"", b"<!DOCTYPE html>", b"PK\x03\x04" + bytes(30)):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(RequestError, match=name) as refused:

@@ -134,7 +134,7 @@ def test_pickled_arrays_come_back():
     )
 
 
-def test_the_archives_tree_becomes_ours(params):
+def test_the_archive_is_converted_to_this_layout(params):
     numbered = [conv for block in range(5) for conv in params[f"block_{block}"].values()]
     tree = {"VGG16_0": {f"Conv_{i}": conv for i, conv in enumerate(numbered)}}
     tree |= {f"NetLinLayer_{i}": {"Conv_0": {"kernel": params[f"head_{i}"].reshape(1, 1, -1, 1)}} for i in range(5)}

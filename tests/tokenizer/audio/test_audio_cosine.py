@@ -23,13 +23,13 @@ def test_amplitude_is_right_within_half_a_step(bits):
     assert np.abs(20 * np.log10(heard[loud] / levels[loud])).max() <= step / 2 + 1e-3
 
 
-def test_what_is_next_to_nothing_is_silence():
+def test_very_soft_sound_is_encoded_as_silence():
     quiet = jnp.full((1, HOP, 1), 10 ** (loudness.LOWEST_DB / 20) * 0.9)
     assert loudness.amplitude(loudness.signs(quiet, HOP, 7)) == 0
     assert loudness.amplitude(loudness.signs(0 * quiet, HOP, 7)) == 0
 
 
-def test_blocks_of_one_sound_join_without_a_trace():
+def test_neighbouring_blocks_join_exactly():
     """Coefficients of each block's own samples give the samples back, as blocks fade into each other."""
     sound = np.random.default_rng(0).normal(size=6 * HOP + HOP)
     number = cosine.coefficients(HOP)
@@ -45,7 +45,7 @@ def test_blocks_of_one_sound_join_without_a_trace():
     np.testing.assert_allclose(made[0, fade:, 0], sound[fade : 6 * HOP], atol=1e-4)
 
 
-def test_what_is_heard_of_a_block_has_its_level():
+def test_a_synthesized_block_has_the_given_amplitude():
     rng, number = np.random.default_rng(0), cosine.coefficients(HOP)
     # Nearly all of it in the ends of the block, where the window is low.
     ends = rng.normal(size=(1, 3, number)) * np.where(np.arange(number) % (number - 1), 1e-3, 1)
@@ -61,7 +61,7 @@ def test_the_cosine_transform_keeps_energy():
     np.testing.assert_allclose(_cosines(40) @ _cosines(40).T, np.eye(40), atol=1e-6)
 
 
-def test_features_are_of_one_level():
+def test_features_do_not_depend_on_loudness():
     sound = np.random.default_rng(0).normal(size=(1, 8 * HOP, 1)).astype(np.float32) * 0.2
     loud, quiet = (
         np.asarray(cosine.analyse(jnp.asarray(x), HOP, loudness.amplitude(loudness.signs(x, HOP, 7)), History()))

@@ -39,14 +39,14 @@ def test_a_tone_has_its_pitch(hz):
     np.testing.assert_allclose(peaks / hz, 1, atol=0.01)
 
 
-def test_a_wave_tells_size_and_phase():
+def test_projection_on_waves_gives_size_and_phase():
     # 2 kHz is a pitch of its own, with a whole number of waves in each frame.
     waves = pitch.waves(pitch.signs(tone(2_000), HOP, BITS, History())[:, 1:], HOP, HOP, History())
     parts = cosine.projection(tone(2_000, phase=1.0)[:, HOP:], waves, jnp.full((1, 3), 0.25))
     np.testing.assert_allclose(parts[0], [[np.cos(1), np.sin(1)]] * 3, atol=2e-3)
 
 
-def test_a_pitch_that_stays_is_one_wave_over_any_cut():
+def test_a_constant_pitch_is_one_wave_over_chunks():
     signs = pitch.signs(tone(3_456), HOP, BITS, History())[:, 1:]
     signs = jnp.concatenate([signs] * 3, axis=1)
     whole = pitch.waves(signs, HOP, HOP, History())

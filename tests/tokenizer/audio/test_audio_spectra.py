@@ -32,7 +32,7 @@ def test_a_window_s_features_hold_its_samples(channels):
     assert np.all(np.sign(window[1:-1]) == np.sign(samples[1:-1]))
 
 
-def test_one_step_of_spectra_sounds_at_once_and_for_a_window():
+def test_one_step_of_spectra_gives_one_window_of_sound_without_delay():
     numbers = features(1, STEP)
     x = np.zeros((1, 8, numbers), np.float32)
     x[..., : numbers // 3] = -20.0

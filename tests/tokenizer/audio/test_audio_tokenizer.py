@@ -158,7 +158,7 @@ def test_reconstruct_returns_the_shape_given(shape, rate):
     assert rebuilt.shape == shape and rebuilt.dtype == np.float32 and np.abs(rebuilt).max() <= 1
 
 
-def test_mono_and_stereo_meet_by_rule():
+def test_mono_and_stereo_are_converted():
     left, right = np.random.default_rng(0).uniform(-1, 1, (2, 400))
     both = np.stack([left, right], -1)
     mono, stereo = TOKENIZERS["mono"], TOKENIZERS["stereo"]
@@ -209,7 +209,7 @@ def test_a_rate_beyond_the_stretch_is_refused():
 
 
 @given(frames=st.integers(1, 400), fps=st.sampled_from([5, 8, 10, 20, 40]), rate=st.integers(1_000, 768_000))
-def test_what_lasts_as_long_as_the_picture_has_its_audio_frames(frames, fps, rate):
+def test_sound_as_long_as_the_video_has_matching_audio_frames(frames, fps, rate):
     config = AudioTokenizerConfig()
     length = resampled_length(round(frames * rate / fps), rate, config.sample_rate)
     assert -(-length // config.hop) == config.frames_beside(frames, fps)
@@ -254,13 +254,13 @@ def test_resampling_keeps_a_tone_its_place_and_its_length(rate):
         (np.zeros(50), None, "sample rate"),
     ],
 )
-def test_what_is_no_sound_is_refused_in_one_line(sound, rate, words):
+def test_invalid_sounds_are_refused_in_one_line(sound, rate, words):
     with pytest.raises(RequestError, match=words) as refused:
         TOKENIZERS["mono"].encode(sound, rate)
     assert "\n" not in str(refused.value)
 
 
-def test_a_little_over_full_scale_is_clipped_and_said(caplog):
+def test_sound_slightly_over_full_scale_is_clipped_with_a_warning(caplog):
     mono = TOKENIZERS["mono"]
     loud = np.linspace(-1.3, 1.3, 100)
     ids = mono.encode(loud, 2000)

@@ -40,7 +40,7 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("family", llms.CONFIGS)
-def test_every_layer_is_that_of_transformers(family, tmp_path):
+def test_every_layer_equals_transformers(family, tmp_path):
     folder = llm_files.folder(tmp_path / family, family)
     sizes = config.of_json(llms.CONFIGS[family], "config.json")
     checkpoint = Checkpoint(folder)
@@ -54,7 +54,7 @@ def test_every_layer_is_that_of_transformers(family, tmp_path):
 
 
 @pytest.mark.parametrize("family", llms.CONFIGS)
-def test_a_gguf_file_gives_what_the_folder_gives(family, tmp_path):
+def test_a_gguf_file_and_a_folder_give_equal_embeddings(family, tmp_path):
     # What a GGUF file does not say has one value there: the scale of queries, the pattern of local layers.
     plain = {"rope_scaling": None, "query_pre_attn_scalar": 8, "sliding_window_pattern": 6}
     plain |= {"rope_local_base_freq": 10_000.0}
@@ -70,7 +70,7 @@ def test_a_gguf_file_gives_what_the_folder_gives(family, tmp_path):
     assert encoders[0].hash != encoders[1].hash
 
 
-def test_embeddings_depend_on_the_prompt_alone(qwen, tmp_path):
+def test_embeddings_do_not_depend_on_other_prompts(qwen, tmp_path):
     encoder = opened(point(qwen, tmp_path / "t", layer=-3, template="<think>: {} now<|im_end|>"))
     values, mask = encoder.encode(PROMPTS)
     assert values.shape == (4, 40, encoder.width) and values.dtype == np.float32 and not values[~mask].any()
@@ -82,7 +82,7 @@ def test_embeddings_depend_on_the_prompt_alone(qwen, tmp_path):
         np.testing.assert_allclose(alone[there], row[seen], rtol=1e-4, atol=1e-4)
 
 
-def test_rows_are_those_behind_the_head_of_the_template(qwen, tmp_path):
+def test_rows_start_after_the_head_of_the_template(qwen, tmp_path):
     found = files.opened(qwen)
     head, tail = "<think> a red", "<|im_end|>"
     encoder = opened(point(qwen, tmp_path / "one", layer=-3, template=head + "{}" + tail))
@@ -101,7 +101,7 @@ def test_rows_are_those_behind_the_head_of_the_template(qwen, tmp_path):
     assert len({encoder.hash, both.hash, opened(point(qwen, tmp_path / "plain")).hash}) == 3
 
 
-def test_the_last_row_alone_stands_for_a_prompt(qwen, tmp_path):
+def test_last_pooling_keeps_only_the_last_row(qwen, tmp_path):
     template = "<think>: {} now<|im_end|>"
     every = opened(point(qwen, tmp_path / "every", template=template))
     pooled = opened(point(qwen, tmp_path / "last", template=template, pooling="last"), 2)
@@ -116,7 +116,7 @@ def test_the_last_row_alone_stands_for_a_prompt(qwen, tmp_path):
         pooled.encode(["red " * 3000])
 
 
-def test_a_prompt_spells_no_control_token(qwen, tmp_path):
+def test_control_tokens_in_a_prompt_are_read_as_text(qwen, tmp_path):
     encoder = opened(point(qwen, tmp_path / "t"))
     control, own = (encoder._published.vocabulary.encode(text, template=True) for text in ("<|im_end|>", "<think>"))
     assert len(control) == len(own) == 1

@@ -32,7 +32,7 @@ def opened(folder: Path) -> MultilingualEncoder:
     return encoder
 
 
-def test_it_gives_what_the_published_code_gives(whole):
+def test_embeddings_equal_those_of_the_published_code(whole):
     with np.load(multilingual.FILE) as kept:
         expected = kept["expected"]
     lengths = np.array(list(map(len, IDS)))
@@ -41,7 +41,7 @@ def test_it_gives_what_the_published_code_gives(whole):
     np.testing.assert_allclose(sentences, expected, atol=1e-5)
 
 
-def test_a_prompt_is_a_sentence_between_its_ends_and_then_its_pieces(whole):
+def test_rows_are_the_sentence_and_then_its_pieces(whole):
     values, mask = whole.encode(SENTENCES)
     np.testing.assert_allclose(np.linalg.norm(values[:, 0], axis=-1), whole.width**0.5, rtol=1e-5)
     for row, seen, sentence in zip(values, mask, SENTENCES, strict=True):
@@ -52,7 +52,7 @@ def test_a_prompt_is_a_sentence_between_its_ends_and_then_its_pieces(whole):
         np.testing.assert_allclose(row[seen][1:], tokens[0, 1:-1], rtol=1e-4, atol=1e-5)
 
 
-def test_with_the_pieces_of_a_text_alone_that_text_is_read_as_before(source, whole):
+def test_keeping_only_the_pieces_of_a_text_does_not_change_its_embedding(source, whole):
     words = source / "words.txt"
     words.write_text("\n".join(SENTENCES[:2]), encoding="utf-8")
     fewer = opened(convert(source, source / "fewer", words))
@@ -68,7 +68,7 @@ def test_full_width_letters_are_read_as_others(whole):
     assert whole.ids("ａ　ｄｏｇ") == whole.ids("a dog")
 
 
-def test_what_is_no_package_is_refused_in_a_line(source, tmp_path):
+def test_other_files_than_the_package_are_refused_in_one_line(source, tmp_path):
     (tmp_path / "wheel").write_bytes(b"no archive")
     (tmp_path / "empty").mkdir()
     (tmp_path / "latin.txt").write_bytes(b"ni\xf1o")

@@ -106,7 +106,7 @@ def test_weights_are_named_by_bare_names(t5, tmp_path, name):
 
 
 @pytest.mark.parametrize("kind", ["t5", "sentences"])
-def test_embeddings_depend_on_the_prompt_alone(kind, request):
+def test_embeddings_do_not_depend_on_other_prompts(kind, request):
     folder = request.getfixturevalue(kind)
     encoder = text_encoders.load(folder, max_tokens=60)
     values, mask = encoder.encode(PROMPTS)
@@ -156,7 +156,7 @@ def test_published_similarities():
         assert similarity(encoder, first, second) == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, sentence_archive, tmp_path):
+def test_folders_without_an_encoder_are_refused_in_one_line(t5, sentences, sentence_archive, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "text").write_text("no archive")
@@ -243,7 +243,7 @@ def test_many_prompts_are_computed_in_parts_and_keep_their_order(tmp_path):
     np.testing.assert_array_equal(made.values, Counting().encode(prompts).values)
 
 
-def test_a_damaged_file_of_the_cache_is_made_anew(tmp_path):
+def test_a_damaged_cache_file_is_computed_again(tmp_path):
     CachedEncoder(Counting(), tmp_path).encode(["ab"])
     (path,) = tmp_path.rglob("*.npy")
     whole = path.read_bytes()
@@ -266,7 +266,7 @@ def test_the_cache_holds_a_real_encoder_to_the_bit(sentences, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_encoder_goes_along_in_the_folder_of_a_model(tiny_model, sentences, tmp_path):
+def test_a_small_encoder_is_stored_in_the_model_folder(tiny_model, sentences, tmp_path):
     encoder = text_encoders.load(sentences, max_tokens=60)
     model = reader(tiny_model, encoder)
     model.save(tmp_path / "whole")

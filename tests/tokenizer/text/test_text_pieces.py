@@ -25,7 +25,7 @@ def test_every_word_of_the_captions_is_one_piece(text, captions):
     assert all(len(text.encode(caption)) == len(caption.split()) for caption in captions)
 
 
-def test_a_clause_of_han_characters_becomes_no_piece():
+def test_pieces_do_not_span_han_characters():
     text = TextTokenizer.train(["红色的七向右移动", "蓝色的三向上移动"] * 20, 300)
     assert [len(text.encode(words)) for words in ("七", "红色的七", "红色的七向右移动")] == [1, 4, 8]
 
@@ -40,7 +40,7 @@ def test_any_text_has_ids_in_range(text, words):
     assert all(0 <= i < text.vocabulary for i in ids)
 
 
-def test_text_that_spells_control_tokens_is_spelled_out(text):
+def test_control_tokens_in_text_are_read_as_text(text):
     assert len(text.encode("<s>")) >= 3
 
 
@@ -49,7 +49,7 @@ def test_a_lone_surrogate_is_refused(text):
         text.encode("a \ud800")
 
 
-def test_a_vocabulary_too_small_for_the_letters_is_refused_with_the_least_that_will_do():
+def test_a_too_small_vocabulary_is_refused_with_the_least_possible_one():
     captions = ["a red seven moves right"] * 9
     with pytest.raises(RequestError, match="vocabulary of 64 is too small: .* are 271 pieces"):
         TextTokenizer.train(captions, 64)

@@ -26,7 +26,7 @@ def clip(frames: int, height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
 
 
-def test_a_fresh_one_interpolates():
+def test_a_fresh_upscaler_is_bicubic_interpolation():
     video = clip(2, 16, 16)
     made = Upscaler(CONFIG, init_params(CONFIG, jax.random.key(0))).upscale(video)
     padded = np.pad(video.astype(np.float32), ((0, 0), (8, 8), (8, 8), (0, 0)), mode="edge")
@@ -35,7 +35,7 @@ def test_a_fresh_one_interpolates():
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_any_cut_gives_the_same_frames(upscaler, scale):
+def test_chunking_does_not_change_frames(upscaler, scale):
     video = clip(6, 16, 24)
     whole, state, parts = upscaler.upscale(video, scale), upscaler.init_state(scale), []
     assert whole.shape == (6, 16 * scale, 24 * scale, 3)
@@ -46,7 +46,7 @@ def test_any_cut_gives_the_same_frames(upscaler, scale):
     assert np.array_equal(np.stack([*upscaler.upscale_stream(iter(video), scale)]), whole)
 
 
-def test_a_clip_does_not_depend_on_those_beside_it(upscaler):
+def test_a_clip_does_not_depend_on_others_in_its_batch(upscaler):
     both = np.stack([clip(3, 16, 16), clip(3, 16, 16, seed=1)])
     made = upscaler.upscale(both)
     assert np.array_equal(made[1], upscaler.upscale(both[1]))
@@ -64,7 +64,7 @@ def test_tiles_leave_no_seam(upscaler, monkeypatch):
     assert np.mean(tiled != whole) < 0.001
 
 
-def test_it_sees_as_far_as_its_halo(upscaler):
+def test_the_receptive_field_is_the_halo(upscaler):
     halo, side = CONFIG.halo, 4
     net, key = UpscalerNet(CONFIG), jax.random.key(2)
     frames = jax.random.uniform(key, (1, CONFIG.past + 1, side + 2 * halo, side + 2 * halo, 3), minval=-1)
@@ -78,7 +78,7 @@ def test_it_sees_as_far_as_its_halo(upscaler):
     assert np.abs(np.asarray(slopes[0, 0])).sum() > 0  # and so many frames back
 
 
-def test_the_past_stops_where_it_says(upscaler):
+def test_only_the_configured_past_frames_are_seen(upscaler):
     video = clip(CONFIG.past + 2, 16, 16)
     other = video.copy()
     other[0] = 255 - other[0]
@@ -88,7 +88,7 @@ def test_the_past_stops_where_it_says(upscaler):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 17), (130, 20)])
-def test_any_size_is_taken(upscaler, size):
+def test_any_frame_size_is_enlarged(upscaler, size):
     height, width = size
     assert upscaler.upscale(clip(1, height, width)).shape == (1, 2 * height, 2 * width, 3)
 
@@ -103,6 +103,6 @@ def test_any_size_is_taken(upscaler, size):
         (np.zeros((1, 8, 8, 3), np.uint8), "two", "whole number"),
     ],
 )
-def test_what_cannot_be_enlarged_is_refused(upscaler, video, scale, words):
+def test_invalid_videos_and_scales_are_refused(upscaler, video, scale, words):
     with pytest.raises(RequestError, match=words.replace("[", r"\[").replace("]", r"\]")):
         upscaler.upscale(video, scale)

@@ -52,7 +52,7 @@ def test_tiles_cover_every_place_once_and_share_what_was_asked(side, size, data)
         assert before.stop - after.start >= overlap
 
 
-def test_a_net_that_knows_no_neighbours_gives_the_very_same_in_tiles(video):
+def test_a_pointwise_net_gives_equal_results_in_tiles(video):
     means = lambda v: v.reshape(*v.shape[:2], v.shape[2] // 8, 8, v.shape[3] // 8, 8, 3).mean((3, 5, 6)).astype(int)  # noqa: E731
     codes = means(video)
     np.testing.assert_array_equal(tiling.map_codes(means, video, 8, 6, 2), codes)
@@ -60,7 +60,7 @@ def test_a_net_that_knows_no_neighbours_gives_the_very_same_in_tiles(video):
     np.testing.assert_array_equal(tiling.map_pixels(paint, codes, 8, 6, 2), paint(codes))
 
 
-def test_where_tiles_disagree_the_step_is_spread_over_what_they_share():
+def test_overlapping_tiles_are_cross_faded():
     brightness = iter((100, 140))
     paint = lambda ids: np.full((1, 1, ids.shape[2] * 8, ids.shape[3] * 8, 3), next(brightness), np.uint8)  # noqa: E731
     joined = tiling.map_pixels(paint, np.zeros((1, 1, 2, 20), np.int32), 8, 12, 4)[0, 0, 0, :, 0].astype(int)
@@ -98,7 +98,7 @@ def test_impossible_tiles_are_refused(tokenizer, video, tile, overlap):
         tokenizer.encode(video, tile=tile, overlap=overlap)
 
 
-def test_what_does_not_fit_is_refused_by_what_would(tokenizer):
+def test_clips_too_large_for_memory_are_refused_with_what_fits(tokenizer):
     def empty(*shape: int) -> np.ndarray:
         return np.broadcast_to(np.zeros((), np.uint8), (*shape, 3))  # takes no memory
 

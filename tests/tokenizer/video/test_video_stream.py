@@ -55,7 +55,7 @@ def test_codes_are_those_of_the_whole(tokenizer, frames):
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (21, 17, 30)])
-def test_rebuilt_frames_lie_beside_their_originals(tokenizer, shape):
+def test_rebuilt_frames_come_with_their_originals(tokenizer, shape):
     video = noise(*shape)
     originals, rebuilt = zip(*reconstruct_stream(tokenizer, video), strict=True)
     np.testing.assert_array_equal(np.stack(originals), video)
@@ -114,7 +114,7 @@ def test_a_film_is_saved_as_a_clip_is(tmp_path, suffix):
         np.testing.assert_array_equal(a.audio, b.audio)
 
 
-def test_a_clock_that_goes_back_goes_on_and_a_gap_stays():
+def test_times_that_go_back_continue_and_gaps_are_kept():
     times = [(7.0, 7.1), (7.1, 7.2), (9.0, 9.1), (0.5, 0.6), (0.6, 0.9)]
     pixels = noise(1)[0]
     shown = [*from_zero(onward(TimedFrame(*time, pixels) for time in times))]

@@ -212,7 +212,7 @@ def test_an_impossible_shape_names_the_nearest(tokenizer, shape, nearest):
     ],
     ids=["rank", "dtype", "range", "nan", "empty"],
 )
-def test_what_is_no_video_is_refused(tokenizer, video):
+def test_invalid_videos_are_refused(tokenizer, video):
     with pytest.raises(RequestError):
         tokenizer.encode(video)
 
@@ -249,7 +249,7 @@ def test_a_larger_decoder_draws_the_same_codes(random_tokenizer):
     assert small.reconstruct(video).shape == video.shape and larger.reconstruct(doubled).shape == doubled.shape
 
 
-def test_a_fresh_decoder_paints_the_background():
+def test_a_fresh_decoder_draws_the_background():
     config = PATCHES
     video = VideoTokenizer(config, init_params(config, jax.random.key(0))).reconstruct(random_video(5, 16, 16))
     np.testing.assert_array_equal(video, 0)
@@ -289,7 +289,7 @@ def test_impossible_sizes_are_refused(fields):
         VideoTokenizerConfig(**fields)
 
 
-def test_behind_a_cut_nothing_is_seen_of_the_shot_before(tokenizer, whole):
+def test_frames_after_a_cut_do_not_depend_on_the_shot_before(tokenizer, whole):
     _, ids, _ = whole
     others = np.concatenate([(ids[:, :5] + 1) % (1 << 10), ids[:, 5:]], axis=1)
     made, of_others = (tokenizer.decode(each, cuts=[1, 5]) for each in (ids, others))

@@ -127,7 +127,7 @@ def test_a_damaged_step_is_named_and_the_one_before_is_used(tmp_path, damage):
     assert (tmp_path / "set_aside_step_00000002").is_dir()
 
 
-def test_when_all_are_damaged_nothing_is_begun_over_them(tmp_path):
+def test_a_run_does_not_start_over_damaged_checkpoints(tmp_path):
     save(tmp_path, [1, 2])
     truncate(tmp_path / "step_00000001")
     flip(tmp_path / "step_00000002")
@@ -135,7 +135,7 @@ def test_when_all_are_damaged_nothing_is_begun_over_them(tmp_path):
         newest(tmp_path)
 
 
-def test_empty_and_foreign_folders_are_not_looked_at(tmp_path):
+def test_empty_and_foreign_folders_are_ignored(tmp_path):
     strange = ["900", "step_00000900", "step_5", "step_abc", "notes", "step_00000700.orbax-checkpoint-tmp"]
     for name in strange:
         (tmp_path / name).mkdir()
@@ -236,7 +236,7 @@ except OSError as error:
 
 
 @pytest.mark.slow
-def test_a_save_that_meets_a_full_disk_says_so_and_leaves_the_older_steps(tmp_path):
+def test_a_save_to_a_full_disk_fails_and_keeps_older_steps(tmp_path):
     save(tmp_path, [1])
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("a checkpoint could not be written under") and done.stdout.count("\n") == 1

@@ -80,7 +80,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path):
     assert steps_on_disk(tmp_path) == []
 
 
-def test_the_handlers_of_signals_are_given_back(tmp_path):
+def test_signal_handlers_are_restored(tmp_path):
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     train(tmp_path, 1)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
@@ -148,7 +148,7 @@ def test_other_data_is_refused_with_what_changed(tmp_path):
         train(tmp_path, 3)
 
 
-def test_a_difference_in_a_list_of_objects_is_named_alone():
+def test_only_the_different_object_of_a_list_is_named():
     before = {"sets": [{"fps": 8, "words": ["a"]}, {"fps": 8}]}
     after = {"sets": [{"fps": 12, "words": ["b" * 200]}]}
     first, words, gone = differences(before, after)
@@ -156,7 +156,7 @@ def test_a_difference_in_a_list_of_objects_is_named_alone():
     assert words.startswith('sets[0].words: ["a"] -> ["bbb') and words.endswith("bbb...") and len(words) < 140
 
 
-def test_a_checkpoint_that_names_no_data_is_gone_on_with(tmp_path):
+def test_a_checkpoint_without_data_record_can_be_resumed(tmp_path):
     train(tmp_path, 1)
     [path] = (tmp_path / "checkpoints").glob("step_*")
     record = json.loads((path / "record" / "metadata").read_text())
@@ -223,7 +223,7 @@ def test_data_that_ends_is_a_fault_of_the_request(tmp_path):
 
 
 @pytest.mark.parametrize("field", ["steps", "log_every", "save_every", "keep", "max_skipped"])
-def test_impossible_rhythms_are_refused(field):
+def test_invalid_intervals_are_refused(field):
     options: dict[str, Any] = {"steps": 1, field: 0}
     with pytest.raises(RequestError, match=f"{field} must be at least 1, not 0"):
         LoopConfig(**options)

@@ -204,7 +204,7 @@ def test_sigterm_to_one_saves_and_ends_both_and_one_goes_on_with_the_same_sample
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
-def test_a_process_that_is_gone_ends_the_other(tokens, tmp_path, end):
+def test_a_dead_process_ends_the_other(tokens, tmp_path, end):
     both = train("lm", tmp_path, 2, "--tokens", tokens, "--loop.steps", 100_000, "--heartbeat-seconds", 5)
     wait_for_step(tmp_path, 2, both)
     both[1].send_signal(end)
@@ -248,18 +248,18 @@ def test_impossible_clusters_are_refused(settings, words):
         Cluster(**settings)
 
 
-def test_processes_named_by_half_are_refused():
+def test_partly_named_processes_are_refused():
     with pytest.raises(RequestError, match="name --coordinator, --processes and --process"):
         with cluster.joined(Cluster(processes=2)):
             pass
 
 
-def test_a_run_of_its_own_joins_nothing():
+def test_a_run_of_one_process_does_not_connect():
     with cluster.joined(Cluster()), cluster.joined(Cluster(processes=1)):
         assert not jax.distributed.is_initialized()
 
 
-def test_other_devices_are_no_other_config():
+def test_other_devices_do_not_change_the_config():
     one, many = ({"seed": 0, "mesh": asdict(spec)} for spec in (MeshSpec(), MeshSpec(data=2, fsdp=4)))
     free = free_fields(LMRun())
     assert {"mesh", "loop.steps"} <= free and not {"loop.seed", "optimizer.warmup"} & free

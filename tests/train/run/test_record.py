@@ -133,7 +133,7 @@ def test_a_run_of_another_length_says_that_the_schedule_follows(tmp_path, capsys
     assert "the run has 4 steps now, not 2; a decaying learning rate follows the new length" in said
 
 
-def test_a_metric_that_there_is_not_is_named(tmp_path):
+def test_an_unknown_metric_is_refused(tmp_path):
     for best in ("fvd", "-fvd"):  # before anything is made
         with pytest.raises(RequestError, match=f"best is '{best}'; the evaluations of this run have loss, psnr, other"):
             train(tmp_path / "none", 4, evaluate=distance(4), evaluate_every=2, best=best)
@@ -147,7 +147,7 @@ def test_a_metric_that_there_is_not_is_named(tmp_path):
         restore_params(tmp_path / "other", best=True)
 
 
-def test_figures_of_speed_stand_beside_the_metrics(tmp_path):
+def test_figures_of_speed_are_logged_with_the_metrics(tmp_path):
     train(tmp_path, 4, load=lambda batch: Load(samples=len(batch), tokens=100))
     for line in lines(tmp_path):
         assert line["tokens_per_second"] / line["samples_per_second"] == pytest.approx(50)
@@ -174,7 +174,7 @@ def test_a_trace_is_written_of_the_steps_asked_for(tmp_path):
         LoopConfig(steps=5, profile=(4, 3))
 
 
-def test_numbers_and_clips_are_there_for_tensorboard(tmp_path):
+def test_numbers_and_clips_are_written_for_tensorboard(tmp_path):
     def samples(state, folder):
         write_video(folder / "clip.mp4", np.zeros((3, 16, 16, 3), np.uint8), fps=8)
 
@@ -195,7 +195,7 @@ def test_numbers_and_clips_are_there_for_tensorboard(tmp_path):
     assert values["samples/clip", 4].startswith(b"GIF89a")
 
 
-def test_a_dry_run_tells_what_is_coming_and_leaves_a_picture(tmp_path, capsys):
+def test_a_dry_run_reports_sizes_and_writes_a_picture(tmp_path, capsys):
     train(tmp_path, 1000, dry_run=True, load=lambda batch: Load(samples=2, tokens=7))
     said = capsys.readouterr().err
     for words in ("params: 1 numbers", "batch: float32[2, 3, 4, 4, 3]", "2 samples, 7 tokens; 1,000 steps", "memory: "):

@@ -64,7 +64,7 @@ def test_a_run_writes_samples_and_figures(trained):
     assert "eval_psnr" in (run / "metrics.jsonl").read_text()
 
 
-def test_an_export_carries_it(trained, tmp_path):
+def test_an_export_holds_the_upscaler(trained, tmp_path):
     run, model = trained
     made = export(ExportPlan(video_tokenizer=model, upscaler=run), tmp_path / "made")
     opened = reelm.load(str(tmp_path / "made"))
@@ -75,13 +75,13 @@ def test_an_export_carries_it(trained, tmp_path):
     np.testing.assert_array_equal(opened.upscaler.upscale(video), made.upscaler.upscale(video))
 
 
-def test_a_record_names_its_folders_and_not_where_they_stood():
+def test_a_record_has_names_of_folders_but_no_paths():
     config = {"start_from": "/home/me/runs/first", "data": {"dataset": "/home/me/sets/footage", "crop": 8}}
     assert _folder_names(config) == {"start_from": "first", "data": {"dataset": "footage", "crop": 8}}
     assert _folder_names({"data": {"dataset": "animated_emoji/256px_8fps"}}) == {}
 
 
-def test_one_of_other_sizes_is_no_start(trained, tmp_path):
+def test_a_start_of_other_sizes_is_refused(trained, tmp_path):
     run, _ = trained
     wider = replace(RUN, model=UpscalerConfig(width=16, blocks=1), start_from=run)
     with pytest.raises(RequestError, match="other sizes than this run: width"):
@@ -134,7 +134,7 @@ def test_a_share_of_clips_is_rebuilt_and_the_others_are_only_shrunk(tiny_model):
         ({"crops": 0}, "crops must be at least 1"),
     ],
 )
-def test_pairs_that_cannot_be_are_refused(change, words):
+def test_invalid_pair_settings_are_refused(change, words):
     with pytest.raises(RequestError, match=words):
         replace(RUN.data, **change)
     with pytest.raises(RequestError, match="name rebuilt_by"):
