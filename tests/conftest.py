@@ -31,8 +31,12 @@ def _own_folder(name: str) -> None:
 
 # What the user keeps there (the whole of MNIST, compiled programs) must not change what a test sees.
 _own_folder("REELM_HOME")
-if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers share what each of them compiles
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # The workers, and the processes that tests start, share what each of them compiles: the library's programs, and
+    # those of `jax.jit` that take long enough to be worth a file.
     _own_folder("REELM_PROGRAMS")
+    _own_folder("JAX_COMPILATION_CACHE_DIR")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 # The first example of a jitted function compiles it, so no deadline; the same examples in every run.
 hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=15)
@@ -79,32 +83,6 @@ def _forget_programs():
 
         jax.clear_caches()
         forget()
-
-
-@pytest.fixture(scope="module")
-def kept_programs(tmp_path_factory: pytest.TempPathFactory):
-    """Keeps what takes long to compile while a file's tests run: each training makes functions of its own.
-
-    Equal programs are then compiled once. A program made anew for every test would only cost its writing.
-    """
-    import jax
-    from jax.experimental.compilation_cache import compilation_cache
-
-    wanted = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
-        "jax_persistent_cache_min_compile_time_secs": 0.2,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-
-    def use(settings: dict) -> None:
-        compilation_cache.reset_cache()
-        for name, value in settings.items():
-            jax.config.update(name, value)
-
-    before = {name: getattr(jax.config, name) for name in wanted}
-    use(wanted)
-    yield
-    use(before)
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,9 @@ def test_sources_add_up_and_those_that_are_silent_are_zero():
 
 def test_a_fresh_control_field_changes_nothing():
     config = replace(CONFIG, keys=(), grid=(0, 0), tracks=1, structures=("edges",), camera=True, motion=True)
-    fresh = init_params(config, jax.random.key(0))
+    # Jitted, the other parameters are not drawn.
+    parts = ("control", "structure")
+    fresh = jax.jit(lambda key: {name: init_params(config, key)[name] for name in parts})(jax.random.key(0))
     field = np.random.default_rng(0).normal(size=(1, 2, 2, 3, config.control)).astype(np.float32)
     embedded = embed_control(config, fresh, field, (2, 3), jnp.float32)
     assert embedded is not None and embedded.shape == (1, 12, 32) and not np.asarray(embedded).any()

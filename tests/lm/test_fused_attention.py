@@ -48,6 +48,7 @@ def test_blocks_are_attention_under_the_mask_of_the_stream(heads, monkeypatch, s
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_splash_is_attention_under_the_mask_of_the_stream(heads, monkeypatch):
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel

@@ -171,6 +171,7 @@ def test_on_eight_devices(part):
     assert ran.returncode == 0, ran.stderr[-3000:]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_step_becomes_a_program_for_cuda_and_tpu():
     run = replace(configs.get("lm", "8b"), attention="xla")

@@ -255,6 +255,7 @@ def test_on_eight_devices(part):
     run_part(part)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_clip_of_eight_devices_is_that_of_one(tiny_model, tmp_path):
     # One key-value head cannot be cut: a second one with the columns of the first in the other order.

@@ -84,7 +84,7 @@ def with_pictures(prefix: Prefix, pictures: int) -> Prefix:
     return replace(prefix, codes=codes, kinds=jnp.broadcast_to(kinds, codes.shape), times=times)
 
 
-@pytest.mark.parametrize(("window", "pictures"), [(1, 0), (4, 0), (5, 3)])
+@pytest.mark.parametrize(("window", "pictures"), [(1, 0), (5, 3)])
 def test_cached_equals_uncached(params, sample, window, pictures):
     prefix, codes = sample
     prefix, layout = with_pictures(prefix, pictures), replace(LAYOUT, given_pictures=pictures)
@@ -121,15 +121,16 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("remat", ["dots", "none"])
-def test_what_is_kept_for_the_way_back_changes_no_gradient(params, sample, remat):
+def test_what_is_kept_for_the_way_back_changes_no_gradient(params, sample):
     def gradient(remat):
         codes = ClipCodes.of_video(sample[1])
         score = lambda params: transformer.forward_all(CONFIG, params, LAYOUT, sample[0], codes, remat=remat)  # noqa: E731
         loss = lambda params: jnp.sum(jnp.sin(score(params)))  # noqa: E731
         return jax.jit(jax.grad(loss))(params)
 
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), gradient(remat), gradient("full"))
+    expected = gradient("full")
+    for remat in ("dots", "none"):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), gradient(remat), expected)
 
 
 def test_no_code_sees_itself_or_a_later_one(params, sample):

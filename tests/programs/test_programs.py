@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from reelm.programs import compiling, kept
 from reelm.programs import program as module
@@ -118,10 +119,28 @@ def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
     assert not first.exists() and len(list(folder.iterdir())) == 1
 
 
-@pytest.mark.usefixtures("kept_programs")
-def test_jaxs_own_cache_is_left_alone_and_what_comes_out_of_it_is_not_kept(folder):
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    of_jax = Path(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
+@pytest.fixture
+def of_jax(tmp_path) -> Iterator[Path]:
+    """A folder of JAX's own cache, in which it keeps everything."""
+    wanted = {
+        "jax_compilation_cache_dir": str(tmp_path / "of_jax"),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+
+    def use(settings: dict) -> None:
+        compilation_cache.reset_cache()
+        for name, value in settings.items():
+            jax.config.update(name, value)
+
+    (tmp_path / "of_jax").mkdir()
+    before = {name: getattr(jax.config, name) for name in wanted}
+    use(wanted)
+    yield tmp_path / "of_jax"
+    use(before)
+
+
+def test_jaxs_own_cache_is_left_alone_and_what_comes_out_of_it_is_not_kept(folder, of_jax):
     before = {*of_jax.iterdir()}
     assert scaled("a", state(7), 2)[1] == 2
     assert {*of_jax.iterdir()} == before and len(list(folder.iterdir())) == 1

@@ -162,15 +162,16 @@ def lm_rows(model, rows: int = 2) -> tuple[functional.Prefix, functional.ClipCod
     return prefix, functional.ClipCodes(video=video, sound=sound)
 
 
-@pytest.fixture(params=["video", "audio", "language model"])
+@pytest.fixture(params=["video", "audio", "language model"], scope="module")
 def function(request, tiny_sound_model):
-    """(a function of parameters and rows, its parameters, its rows), for each part of a model."""
+    """(a function of parameters and rows, its parameters, its rows, what it returns), for each part of a model."""
     if request.param == "language model":
-        lm = tiny_sound_model.language_model()
-        rows = lm_rows(tiny_sound_model)
-        return lambda params, rows: lm_functions(lm.config, params, *rows), lm.params, rows
-    net, variables = request.getfixturevalue(request.param)
-    return partial(round_trip, net), variables, np.repeat(random(*(FRAMES, SAMPLES)[request.param == "audio"]), 2, 0)
+        lm, rows = tiny_sound_model.language_model(), lm_rows(tiny_sound_model)
+        run, params = lambda params, rows: lm_functions(lm.config, params, *rows), lm.params
+    else:
+        net, params = request.getfixturevalue(request.param)
+        run, rows = partial(round_trip, net), np.repeat(random(*(FRAMES, SAMPLES)[request.param == "audio"]), 2, 0)
+    return run, params, rows, jax.eval_shape(run, params, rows)
 
 
 def shapes_of(tree: Any) -> list:
@@ -181,11 +182,11 @@ def shapes_of(tree: Any) -> list:
 @pytest.mark.parametrize("kind", [AxisType.Explicit, AxisType.Auto])
 @pytest.mark.parametrize("entered", [False, True])
 def test_rows_on_a_mesh_of_any_axes(function, kind, entered):
-    run, params, rows = function
+    run, params, rows, expected = function
     mesh = jax.make_mesh((1,), ("rows",), axis_types=(kind,))
     there = NamedSharding(mesh, PartitionSpec("rows"))
     placed = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=there), rows)
-    expected, cuts = shapes_of(jax.eval_shape(run, params, rows)), set()
+    cuts = set()
 
     def noted(params: dict, rows: Any) -> Any:
         found = run(params, rows)
@@ -193,13 +194,12 @@ def test_rows_on_a_mesh_of_any_axes(function, kind, entered):
         return found
 
     with jax.set_mesh(mesh) if entered else nullcontext():
-        assert shapes_of(jax.eval_shape(noted, params, placed)) == expected
+        assert shapes_of(jax.eval_shape(noted, params, placed)) == shapes_of(expected)
     assert kind == AxisType.Auto or cuts == {"rows"}
 
 
 def test_transformations_of_jax(function):
-    run, params, rows = function
-    expected = jax.eval_shape(run, params, rows)
+    run, params, rows, expected = function
 
     def with_axis(tree: Any) -> list:
         return [((1, *shape), dtype) for shape, dtype in shapes_of(tree)]
@@ -214,12 +214,11 @@ def test_transformations_of_jax(function):
     assert shapes_of(jax.eval_shape(jax.jit(mapped), params, rows)) == shapes_of(expected)
 
 
-def test_gradients_and_bfloat16(video, audio, tiny_sound_model):
+def test_gradients_in_bfloat16(video, audio, tiny_sound_model):
     for (net, variables), x in ((video, random(*FRAMES)), (audio, random(*SAMPLES))):
         narrow = dataclasses.replace(net, dtype=jnp.bfloat16)
-        for each in (net, narrow):
-            loss = lambda variables, each=each, x=x: jnp.sum(each.apply(variables, x)[0])  # noqa: E731
-            assert shapes_of(jax.eval_shape(jax.grad(loss), variables)) == shapes_of(variables)
+        loss = lambda variables, x=x: jnp.sum(narrow.apply(variables, x)[0])  # noqa: B023, E731
+        assert shapes_of(jax.eval_shape(jax.grad(loss), variables)) == shapes_of(variables)
         assert jax.eval_shape(lambda: narrow.apply(variables, x, method="encode")).dtype == jnp.float32  # noqa: B023
     lm, rows = tiny_sound_model.language_model(), lm_rows(tiny_sound_model)
 
@@ -295,6 +294,7 @@ def test_names_are_public_and_say_what_they_are():
     assert not [name for name in functional.__all__ if not inspect.getdoc(getattr(functional, name))]
 
 
+@pytest.mark.long  # with the model that ships
 @pytest.mark.slow
 def test_the_examples_of_the_page_run():
     text = (Path(__file__).parents[2] / "docs" / "jax.md").read_text()

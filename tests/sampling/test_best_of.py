@@ -88,8 +88,8 @@ def test_a_clip_that_shows_nothing_fits_worst(tiny_model):
 def test_of_several_clips_for_a_sound_the_one_comes_back_beside_which_it_is_likeliest(tiny_sound_model):
     model = replace(tiny_sound_model, describer=None)
     lm, rate = model.language_model(), model.audio_tokenizer.config.sample_rate
-    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (9 * rate // 8, 1)).astype(np.float32)
-    asked: dict[str, Any] = {"audio": (sound, rate), "num_frames": 9, **HOT}
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (13 * rate // 8, 1)).astype(np.float32)
+    asked: dict[str, Any] = {"audio": (sound, rate), "num_frames": 13, **HOT}
     best = model.generate(seed=5, best_of=4, **asked)
     draws = [model.generate(seed=seed, **asked) for seed in best_of.seeds_of(5, 4)]
     tokens = {key: np.stack([draw.tokens[key] for draw in draws]) for key in ("video", "audio")}

@@ -40,9 +40,9 @@ QUERIES = ["", "?limit=0", "?limit=٣", "?after=x", "?a=b&a=c", "?%", "?limit=" 
 
 
 @pytest.fixture(scope="module")
-def service(tiny_model, tmp_path_factory) -> Iterator[Service]:
+def service(tiny_sound_model, tmp_path_factory) -> Iterator[Service]:
     limits = Limits(clip_pixels=9 * 16 * 24, under_way=1000)
-    yield from serving(tiny_model, tmp_path_factory.mktemp("any") / "home", limits=limits)
+    yield from serving(tiny_sound_model, tmp_path_factory.mktemp("any") / "home", limits=limits)
 
 
 @pytest.fixture(scope="module")

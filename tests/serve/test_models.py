@@ -20,8 +20,8 @@ def test_a_model_says_what_can_steer_it(tiny_model):
 
 
 @pytest.mark.slow
-def test_a_model_whose_clips_are_one_window_long_is_warmed_up(tiny_model, tmp_path):
-    short = replace(tiny_model, lm=replace(tiny_model.lm, tasks=("t2v",)))
+def test_a_model_whose_clips_are_one_window_long_is_warmed_up(tiny_sound_model, tmp_path):
+    short = replace(tiny_sound_model, lm=replace(tiny_sound_model.lm, tasks=("t2v",)))
     for service in serving(short, tmp_path):
         _, job = service.json("POST", "/v1/videos", {"prompt": "red", "num_frames": 1})
         assert service.made(job)["status"] == "completed"

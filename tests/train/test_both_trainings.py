@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made.parameters import random_params
 from safetensors.numpy import load_file, save_file
 
 import reelm
@@ -46,10 +47,7 @@ from reelm.train.step.state import create
 from reelm.train.step.update import make_step
 from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.usefixtures("kept_programs"),
-]  # several programs are compiled before the first test
+pytestmark = pytest.mark.slow  # several programs are compiled before the first test
 
 TOKENIZER = VideoTokenizerRun(
     model=VideoTokenizerConfig(
@@ -82,7 +80,7 @@ AUDIO = AudioTokenizerConfig(
 
 
 @pytest.fixture(scope="module")
-def trained(kept_programs, tmp_path_factory) -> Path:
+def trained(tmp_path_factory) -> Path:
     """A folder with `tokenizer`, `tokens`, `lm` and `model`."""
     folder = tmp_path_factory.mktemp("trained")
     reelm.train(TOKENIZER, folder / "tokenizer")
@@ -124,19 +122,15 @@ def test_tokens_are_the_codes_of_the_clips(trained):
 
 
 def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
-    run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_encoder=True)
-    reelm.train(run, tmp_path / "further")
-    before, after = (open_video_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "further"))
-    assert before.hash == after.hash
+    export(ExportPlan(video_tokenizer=trained / "tokenizer", dtype="int8"), tmp_path / "stored")
+    reelm.train(replace(TOKENIZER, start_from=tmp_path / "stored", freeze_encoder=True), tmp_path / "further")
+    folders = (trained / "tokenizer", tmp_path / "stored", tmp_path / "further")
+    first, before, after = (open_video_tokenizer(folder) for folder in folders)
+    assert first.hash == before.hash == after.hash
     video = example("test", 0, 9)["video"]
     np.testing.assert_array_equal(before.encode(video), after.encode(video))
     pixels = [tokenizer.params["decoder"]["pixels"]["bias"] for tokenizer in (before, after)]
     assert np.abs(pixels[0] - pixels[1]).max() > 0
-    stored = export(
-        ExportPlan(video_tokenizer=trained / "tokenizer", dtype="int8"), tmp_path / "stored"
-    ).video_tokenizer
-    reelm.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
-    assert open_video_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
 
 
 def test_a_finish_learns_while_all_that_is_known_stays_to_the_bit(trained, tmp_path):
@@ -151,9 +145,8 @@ def test_a_finish_learns_while_all_that_is_known_stays_to_the_bit(trained, tmp_p
         reelm.train(replace(run, start_from=tmp_path / "finished"), tmp_path / "again")
 
 
-def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
-    other = replace(TOKENIZER, loop=replace(TOKENIZER.loop, seed=1))
-    reelm.train(other, tmp_path / "other")
+def test_a_language_model_does_not_go_with_another_tokenizer(trained, random_tokenizer, tmp_path):
+    Model("other", random_tokenizer(TOKENIZER.model)).save(tmp_path / "other")
     with pytest.raises(RequestError, match="tokenize the clips again"):
         export(ExportPlan(video_tokenizer=tmp_path / "other", lm=[trained / "lm"]), tmp_path / "model")
 
@@ -185,11 +178,12 @@ def test_several_language_models_become_their_mean(trained, tmp_path):
     )
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), swapped, mean)
 
-    wider = replace(SHORT, model=replace(LM.model, layers=3), tokens=(trained / "tokens",))
-    reelm.train(wider, tmp_path / "wider")
+    deeper = replace(joined.language_model().config, layers=3)
+    lm = replace(joined.language_model(), config=deeper, params=random_params(init_params, deeper))
+    replace(joined, lm=lm).save(tmp_path / "deeper")
     with pytest.raises(RequestError, match="differ in sizes, words or codes"):
         export(
-            ExportPlan(video_tokenizer=trained / "tokenizer", lm=[trained / "lm", tmp_path / "wider"]),
+            ExportPlan(video_tokenizer=trained / "tokenizer", lm=[trained / "lm", tmp_path / "deeper"]),
             tmp_path / "none",
         )
 

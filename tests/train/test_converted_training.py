@@ -17,7 +17,7 @@ from reelm.train.parts import open_video_tokenizer
 from reelm.train.run.config import LoopConfig
 from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
+pytestmark = pytest.mark.slow
 
 LOOP = LoopConfig(steps=2, log_every=1, sample_every=0, save_every=2)
 VIDEO = np.random.default_rng(0).integers(0, 256, (4, 5, 16, 16, 3)).astype(np.uint8)

@@ -22,7 +22,7 @@ def clip(tiny_sound_model):
 
 @pytest.fixture(scope="module")
 def sound():
-    return np.random.default_rng(0).uniform(-0.5, 0.5, 1_250).astype(np.float32)  # five frames long
+    return np.random.default_rng(0).uniform(-0.5, 0.5, 3_250).astype(np.float32)  # thirteen frames long
 
 
 def test_either_may_be_missing_and_each_that_is_there_counts(tiny_sound_model, clip):
@@ -114,9 +114,9 @@ def test_a_clip_without_words_goes_on_by_its_description(tiny_model):
 
 @pytest.mark.slow
 def test_a_sound_without_words_gets_the_pictures_of_its_description(tiny_sound_model, sound):
-    alone = tiny_sound_model.generate(audio=sound, num_frames=5, seed=1)
+    alone = tiny_sound_model.generate(audio=sound, num_frames=13, seed=1)
     assert alone.info["described"] == tiny_sound_model.describe(audio=sound)
-    said = tiny_sound_model.generate(alone.info["described"], audio=sound, num_frames=5, seed=1)
+    said = tiny_sound_model.generate(alone.info["described"], audio=sound, num_frames=13, seed=1)
     np.testing.assert_array_equal(alone.video, said.video)
 
 

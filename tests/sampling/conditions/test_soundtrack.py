@@ -105,7 +105,7 @@ def test_a_pair_that_is_no_sound_is_refused_in_one_line(pair, words):
 def test_a_pair_is_a_sound_to_generate_and_to_describe(tiny_sound_model):
     model, rate = tiny_sound_model, tiny_sound_model.soundtrack.sample_rate
     sound = tone(1, rate)
-    alone, pair = (model.generate("red", audio=each, num_frames=9) for each in (sound, (sound, rate)))
+    alone, pair = (model.generate("red", audio=each, num_frames=13) for each in (sound, (sound, rate)))
     np.testing.assert_array_equal(alone.video, pair.video)
     assert pair.info["audio"] == f"array {list(sound.shape)} at {rate} Hz"
 
@@ -169,10 +169,10 @@ def test_codes_beside_a_picture_do_not_depend_on_what_sounds_later(track):
 
 @pytest.mark.slow
 def test_what_a_clip_is_made_for_is_fitted_or_refused(tiny_sound_model, caplog):
-    for frames, said in ((5, "longer"), (13, "shorter")):
+    for seconds, said in ((3, "longer"), (1, "shorter")):
         with caplog.at_level(logging.WARNING, "reelm"):
-            made = tiny_sound_model.generate(audio=clip_with(tone(1, 7_000, 2), 7_000), num_frames=frames)
-        assert len(made.video) == frames and made.audio.shape == (frames * RATE // FPS, 1)
+            made = tiny_sound_model.generate(audio=clip_with(tone(seconds, 7_000, 2), 7_000), num_frames=13)
+        assert len(made.video) == 13 and made.audio.shape == (13 * RATE // FPS, 1)
         assert len(caplog.records) == 1 and said in caplog.text
         caplog.clear()
     for sound, words in ((np.zeros(0, np.float32), "no samples"), (np.full(100, np.nan), "NaN")):

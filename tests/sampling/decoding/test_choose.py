@@ -58,9 +58,10 @@ def test_min_p_keeps_values_with_that_share_of_the_top_probability():
 
 def test_noise_belongs_to_its_clip_its_place_and_its_sub_token():
     keys, places = jax.random.split(jax.random.key(1), 3), jnp.tile(jnp.array([7, 8, 1_000_000]), (3, 1))
-    noise = noise_of(keys, places, (4, 4, 3))
+    noise_at = jax.jit(noise_of, static_argnums=2)
+    noise = noise_at(keys, places, (4, 4, 3))
     assert [each.shape for each in noise] == [(3, 3, 16), (3, 3, 16), (3, 3, 8)]
-    alone = noise_of(keys[1:2], places[1:2, 2:], (4, 4, 3))
+    alone = noise_at(keys[1:2], places[1:2, 2:], (4, 4, 3))
     for of_all, of_one in zip(noise, alone, strict=True):
         np.testing.assert_array_equal(of_all[1:2, 2:], of_one)
     assert len(np.unique(np.concatenate([np.ravel(each) for each in noise]))) > 0.99 * 9 * 40
@@ -91,6 +92,7 @@ def test_guidance_keeps_what_the_conditional_model_finds_plausible():
 
 
 def test_a_draw_is_a_choice_among_guided_values():
+    guiding, drawing = jax.jit(guide), jax.jit(draw)
     rows, at = jnp.tile(LOGITS[:, None], (1, 300, 1)), jnp.ones((1, 300, 1))
     noise = jax.random.gumbel(jax.random.key(1), (1, *rows.shape[1:]))
     for logits, min_p, controls in (
@@ -98,9 +100,9 @@ def test_a_draw_is_a_choice_among_guided_values():
         (rows, 0.0, checked(temperature=1.5, top_p=0.9, cfg_min_p=0.1)),
         (rows[:1], 0.02, checked()),
     ):
-        guided = guide(logits, 2 * at, controls.cfg_min_p[:, None, None]) if len(logits) == 2 else logits
+        guided = guiding(logits, 2 * at, controls.cfg_min_p[:, None, None]) if len(logits) == 2 else logits
         chosen = choose(guided, noise, controls, min_p)
-        np.testing.assert_array_equal(draw(logits, noise, controls, 2 * at, min_p * at), chosen)
+        np.testing.assert_array_equal(drawing(logits, noise, controls, 2 * at, min_p * at), chosen)
         assert len(np.unique(chosen)) > 1
 
 

@@ -143,6 +143,7 @@ def test_a_folder_that_was_found_right_is_not_asked_again(folder, monkeypatch):
     reelm.load(str(folder))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", shipped.names())
 def test_the_tensors_of_shipped_models_fit_their_configurations(name):
     folder = shipped.folder(name)

@@ -129,7 +129,7 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     assert said.info["prompt"] == other and said.info["read_as"] == meant.info["read_as"] == caption
     np.testing.assert_array_equal(said.tokens["video"], meant.tokens["video"])
     np.testing.assert_array_equal(loaded.score(meant, other), loaded.score(meant, caption))
-    changing = loaded.generate([(0.0, "a dog"), (0.5, other)], num_frames=9)
+    changing = next(loaded.stream([(0.0, "a dog"), (0.5, other)], num_frames=9, cfg_scale=2.0))
     assert changing.info["read_as"] == ["a dog", caption]
     clips = [loaded.generate("a dog", negative_prompt=words, num_frames=5, cfg_scale=3.0) for words in (other, caption)]
     np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])

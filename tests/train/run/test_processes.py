@@ -220,7 +220,8 @@ def test_a_dead_process_ends_the_other(tokens, tmp_path, end):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_training_leaves_its_programs_to_the_next_one(tokens, tmp_path):
+def test_a_training_leaves_its_programs_to_the_next_one(tokens, tmp_path, monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     options = ["--workdir", tmp_path, *LM, "--tokens", tokens, "--dry-run"]
     kept = {"REELM_HOME": str(tmp_path / "home"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     ended([launch(["-m", "reelm", "train", "lm", "demo", *options], **kept)])
