@@ -5,6 +5,7 @@ over black.
 """
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from .picture_colours import PictureColours
 _BROWSERS = 100  # milliseconds of a frame whose stated duration browsers ignore
 
 # What Pillow's decoders raise on damage.
-_DAMAGE = OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError
+_DAMAGE = OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, RuntimeError, struct.error
 
 
 def is_picture(path: str | os.PathLike[str]) -> bool:

@@ -126,6 +126,17 @@ def test_no_damage_anywhere_ends_in_another_error(whole, tmp_path_factory, data)
         one_line(error)
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
+def test_a_picture_cut_at_any_byte_is_read_or_refused(whole, suffix, tmp_path):
+    path = tmp_path / f"cut{suffix}"
+    for length in range(len(whole[suffix])):
+        path.write_bytes(whole[suffix][:length])
+        try:
+            assert Clip.open(path).video.ndim == 4
+        except RequestError as error:
+            one_line(error)
+
+
 def test_a_bomb_is_refused_by_its_header(tmp_path):
     size = 8192
     with av.open(str(tmp_path / "bomb.mp4"), "w") as container:
