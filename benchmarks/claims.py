@@ -1,17 +1,17 @@
-"""Measure what the documents claim of the shipped models, and write it into their tables.
+"""Measure the figures of the shipped models that the documents claim, and write them into tables.
 
     python benchmarks/claims.py --footage FOLDER     # every evaluation in full
     python benchmarks/claims.py --only sound films   # some of them
-    python benchmarks/claims.py --fast --if-changed  # could the figures still come out? a few clips of what changed
-    python benchmarks/claims.py --write              # the tables alone, anew from the record
+    python benchmarks/claims.py --fast --if-changed  # check that figures still hold, with a few clips of changed models
+    python benchmarks/claims.py --write              # only write the tables, from the record
 
 The record, docs/claims.json, has a row for each evaluation: the command, the shipped model, its figures, and the digest
-of the model with which they held. A figure is a value, or [share, n] where its interval is shown. `tables.md` holds the
-tables and says where a figure stands in them: what no table shows is not recorded. An evaluation is added as a row with
-a command and a model.
+of the measured model. A figure is a value, or [share, n] if its interval is shown. `tables.md` holds the tables with
+the positions of the figures; figures that no table shows are not recorded. To add an evaluation, add a row with a
+command and a model.
 
-What an evaluation lacks (a data set, weights of a judge, films) it says itself. A full run then ends with status 1, a
-fast one leaves it out.
+If an evaluation misses something (a data set, weights of a judge, films), its error says so. A full run then ends with
+status 1; a fast run skips it.
 """
 
 import argparse
@@ -51,14 +51,14 @@ Record = dict[str, dict[str, Any]]
 
 
 class Field(NamedTuple):
-    """A figure of a table: "evaluation/keys of its result", its format, and the key that says of how many it is."""
+    """A figure of a table: "evaluation/keys of its result", its format, and the key of the number of cases."""
 
     figure: str
     form: str
     of: str
 
     def shown(self, record: Record) -> str:
-        """Return the figure as it stands in a document."""
+        """Return the figure as text for a document."""
         name, _, path = self.figure.partition("/")
         value = record[name].get("figures", {}).get(path)
         if value is None:
@@ -107,7 +107,7 @@ def documents() -> Iterator[Path]:
 
 
 def figures(name: str, result: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of an evaluation that tables show, out of what it printed; None where nothing was counted."""
+    """Return the figures of an evaluation that tables show, from its printed result; None if nothing was counted."""
     found: dict[str, Any] = {}
     fields = [field(match) for match in _FIELD.finditer("".join(tables().values()))]
     for each in sorted(fields, key=lambda each: each.form == "%i"):
@@ -127,7 +127,7 @@ def figures(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def improbable(claimed: Any, came: Any) -> bool:
-    """Return whether a share of a few clips is less likely than one in a thousand, for all that the claim allows."""
+    """Return whether the result of a few clips has a probability below one in a thousand under the claim."""
     if not isinstance(claimed, list) or not isinstance(came, list) or came[1] == 0:
         return False
     (low, high), (share, n) = wilson_interval(round(claimed[0] * claimed[1]), claimed[1]), came
@@ -147,15 +147,15 @@ def measure(command: str, footage: Path | None) -> dict[str, Any]:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         parse([*(str(footage) if word == FOOTAGE else word for word in words), "--json"]).run()
-    text = printed.getvalue()  # what comes before the scores is said to people
+    text = printed.getvalue()  # the text before the scores is for people
     return json.loads(text[text.index("{\n") :])
 
 
 @cache
 def digest(name: str) -> str:
-    """Return a digest of a model's weights and defaults, and of what three seeds draw.
+    """Return a digest of a model's weights and defaults, and of the clips of three seeds.
 
-    How model.json calls its fields is left out: what they say shows in the draws.
+    The names of fields in model.json are left out, because the clips already depend on their values.
     """
     found = hashlib.sha256()
     for path in sorted(shipped.folder(name).iterdir()):
@@ -164,7 +164,7 @@ def digest(name: str) -> str:
     model = reelm.load(name)
     found.update(repr(sorted(asdict(model.defaults).items())).encode())
     for seed in range(3):
-        if model.lm is None:  # what its tokenizer makes of noise
+        if model.lm is None:  # then use its tokenizer's reconstruction of noise
             noise = np.random.default_rng(seed).integers(0, 256, (17, 64, 64, 3), np.uint8)
             found.update(model.video_tokenizer.encode(noise).tobytes())
         elif model.lm.config.keys:
@@ -177,7 +177,7 @@ def digest(name: str) -> str:
 
 
 def run(names: list[str], record: Record, footage: Path | None, *, fast: bool) -> int:
-    """Measure evaluations, record what came out or still holds, and return the status."""
+    """Measure evaluations, record the figures or that they still hold, and return the status."""
     status = 0
     for name in names:
         row, command = record[name], record[name]["command"]

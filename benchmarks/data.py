@@ -1,13 +1,13 @@
-"""Is data ever what a run waits for? The input pipelines beside the trainers they feed, building beside ffmpeg.
+"""Measure whether a run waits for data: input pipelines against trainers, and building a set against ffmpeg.
 
-    taskset -c 1 python benchmarks/data.py                      # pinned, so that all of it has the same cores
+    taskset -c 1 python benchmarks/data.py                      # pinned, so that all parts use the same cores
     taskset -c 1 python benchmarks/data.py --ffmpeg ./ffmpeg --films films/
 
-For the demo's video tokenizer and language model, the run as `reelm train` puts it together: batches a second that its
-data gives when nothing else is done, and steps a second when nothing is read, each measured in turns. For building: the
-processor seconds of `reelm data build` in one process, beside those of the ffmpeg program that decodes, scales, crops
-and encodes the same films to the same format on one thread, and writes their sound. Films are drawn where none are
-named. Prints JSON; ffmpeg is left out where there is no such program.
+For the demo's video tokenizer and language model it takes the run of `reelm train`, and measures in turn the batches a
+second of only the data, and the steps a second without reading data. For building it measures the processor seconds of
+`reelm data build` in one process, and those of ffmpeg, which decodes, scales, crops and encodes the same films to the
+same format on one thread, and writes their sound. Films are generated if none are named. Prints JSON; without an ffmpeg
+program its figures are left out.
 """
 
 import os
@@ -44,22 +44,22 @@ from reelm.train.tokenizers import video as video_tokenizer
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to time."""
+    """The parts to measure."""
 
     what: tuple[Literal["building", "video-tokenizer", "lm"], ...] = ("building", "video-tokenizer", "lm")
-    """Parts to time."""
+    """Parts to measure."""
     seconds: float = 10.0
-    """Of each round of a pipeline or a trainer; there are three of each."""
+    """Seconds of each round of a pipeline or a trainer; there are three of each."""
     films: Path | None = None
     """Folder of films to build from."""
     film_seconds: float = 40.0
-    """Length of each of the two films that are drawn where none are named."""
+    """Seconds of each of the two films that are generated if none are named."""
     ffmpeg: str = "ffmpeg"
-    """The program to compare with."""
+    """The ffmpeg program to compare with."""
 
 
 def fed(make_job: Any, run: Any, seconds: float) -> dict[str, float]:
-    """Samples a second that the data of a run gives, and that its step takes."""
+    """Return the samples a second of the data of a run, and of its step."""
     with tempfile.TemporaryDirectory() as workdir:
         job = make_job(run, Path(workdir))
     state, step = job.build(job.mesh)
@@ -86,7 +86,7 @@ def fed(make_job: Any, run: Any, seconds: float) -> dict[str, float]:
 
 
 def noise(start: int, stop: int) -> Iterator[TokenSample]:
-    """Token samples of the demo's shape, with words as long as its own."""
+    """Yield token samples of the demo's shape, with captions of the usual length."""
     for index in range(start, stop):
         codes = np.random.default_rng(index).integers(0, 2**18, (11, 8, 8), np.int32)
         yield TokenSample(
@@ -99,7 +99,7 @@ def noise(start: int, stop: int) -> Iterator[TokenSample]:
 
 
 def draw(folder: Path, seconds: float) -> None:
-    """Two films with sound: a texture that moves, and changes at cuts."""
+    """Write two films with sound: a moving texture that changes at cuts."""
     rng = np.random.default_rng(0)
     for number, (height, width) in enumerate([(360, 640), (480, 480)]):
         shots = []
@@ -113,13 +113,13 @@ def draw(folder: Path, seconds: float) -> None:
 
 
 def spent() -> float:
-    """Seconds of processors that this process and those it started have used: others on the machine do not count."""
+    """Return the processor seconds of this process and its children, so that others on the machine do not count."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def built(folder: Path, place: Path) -> float:
-    """Seconds to build a set of the films."""
+    """Return the seconds to build a set of the films."""
     shutil.rmtree(place, ignore_errors=True)
     config = CuttingConfig(buckets=Buckets(resolution=128))
     begun = spent()
@@ -128,7 +128,7 @@ def built(folder: Path, place: Path) -> float:
 
 
 def encoded(program: str, folder: Path, place: Path) -> float:
-    """Seconds in which ffmpeg brings the same films to 8 frames a second, 128 by 128, in the stored format."""
+    """Return the seconds of ffmpeg to convert the films to 8 frames a second, 128 by 128, in the stored format."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     chain = "fps=8,scale=128:128:force_original_aspect_ratio=increase,crop=128:128"
@@ -145,7 +145,7 @@ def encoded(program: str, folder: Path, place: Path) -> float:
 
 
 def building(asked: Arguments, place: Path) -> dict[str, float]:
-    """The best of two times of both, taken in turns."""
+    """Return the better of two times for both, measured in turn."""
     films = asked.films or place / "films"
     if asked.films is None:
         films.mkdir()

@@ -1,8 +1,8 @@
-"""How near decoding comes to the memory limit: `python benchmarks/decode.py [--sizes 8b 1b] [--batches 1 32] ...`
+"""Measure decoding against the memory bandwidth: `python benchmarks/decode.py [--sizes 8b 1b] [--batches 1 32] ...`
 
-Reading one code at a time, every step reads all weights and the live part of the cache once. The share of the limit is
-(those bytes / bandwidth) / the time of a step; the bandwidth is that of a large copy, measured in the same run just
-before. Weights are random: speed does not depend on them. Prints JSON.
+When one code is decoded at a time, every step reads all weights and the filled part of the cache once. The fraction of
+the limit is (those bytes / bandwidth) / the time of a step; the bandwidth is that of a large copy, measured just before
+in the same run. Weights are random, since speed does not depend on them. Prints JSON.
 
 On a CPU the sizes are "demo" and "toy", a net that takes seconds.
 """
@@ -36,7 +36,7 @@ STRIDE, FPS = 4, 8  # frames of a latent frame after the first, and of a second
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to time."""
+    """The settings to measure."""
 
     sizes: tuple[str, ...] = ("demo",) if jax.default_backend() == "cpu" else ("300m", "1b", "8b")
     """Presets of the language model, or "toy"."""
@@ -45,17 +45,17 @@ class Arguments:
     weights: tuple[NumberFormat, ...] = ("float32",) if jax.default_backend() == "cpu" else ("bfloat16", "int8")
     """Number formats of the matrices."""
     positions: int | None = None if jax.default_backend() == "cpu" else 1500
-    """Slots of a clip, the rest of which is prefix; the default is that of the preset."""
+    """Slots of a clip including its prefix; the default is that of the preset."""
     lookahead: int = 1
-    """Codes read in one forward; random weights repeat nothing, so above 1 this times wasted guesses."""
+    """Codes read in one forward pass; above 1, guesses with random weights are wasted, but their time is measured."""
     clips: int = 3
-    """Clips to take the median of."""
+    """Clips for the median."""
     mesh: str | None = None
     """Devices to cut the net over, such as tensor=8."""
 
 
 def bandwidth() -> float:
-    """Bytes a second, read and written, of a copy far larger than any cache on the way."""
+    """Return the bytes a second, read and written, of a copy far larger than any cache."""
     count = (1 << 28 if jax.default_backend() == "cpu" else 1 << 32) // 4
     x = jnp.ones(count, jnp.float32)
     copy = jax.jit(lambda x: x + 1)
@@ -63,10 +63,10 @@ def bandwidth() -> float:
 
 
 def config_of(name: str, positions: int | None) -> tuple[LMConfig, Layout]:
-    """The net and a clip of it."""
+    """Return the config of the net and the layout of a clip."""
     config = TOY if name == "toy" else configs.get("lm", name).model
     rows = {"toy": 2, "demo": 8}.get(name, 16)
-    config = replace(config, frames=min(config.frames, 5), sound_levels=0, sound_frames=(0, 0))  # pictures alone
+    config = replace(config, frames=min(config.frames, 5), sound_levels=0, sound_frames=(0, 0))  # only pictures
     codes = config.frames * rows * rows
     if positions is not None:
         config = replace(config, prefix=positions - codes)
@@ -74,7 +74,7 @@ def config_of(name: str, positions: int | None) -> tuple[LMConfig, Layout]:
 
 
 def random_params(config: LMConfig, weights: NumberFormat, mesh: jax.sharding.Mesh | None) -> Any:
-    """Parameters for decoding, made in place leaf by leaf: a large net fits no device in float32."""
+    """Return parameters for decoding, made leaf by leaf, because a large net fits no device in float32."""
     shards = 1 if mesh is None else mesh.shape["tensor"]
     shapes = jax.eval_shape(
         lambda: narrowed(arrange(config, unroll(init_params(config, jax.random.key(0))), shards), weights)
@@ -98,9 +98,9 @@ def random_params(config: LMConfig, weights: NumberFormat, mesh: jax.sharding.Me
 
 
 def read_a_step(config: LMConfig, layout: Layout, params: Any, weights: NumberFormat, clips: int) -> float:
-    """Bytes that must be read to decode one more code of each clip: matrices, and half-filled on average the cache.
+    """Return the bytes read to decode one code of each clip: matrices, and the cache, which is half full on average.
 
-    Of tables that codes and words are looked up in, only rows are read.
+    Only rows of the tables of codes and words are read.
     """
     matrices = sum(leaf.nbytes for name in ("layers", "head") for leaf in jax.tree.leaves(params[name]))
     itemsize = 4 if weights == "float32" else 2
@@ -126,7 +126,7 @@ def clip_seconds(
     sizes = np.full(clips, layout.per_picture, np.int32)
 
     def clip(state: Any) -> Any:
-        # Dispatched ahead: the host waits for the last latent frame only.
+        # Dispatched ahead, so the host waits only for the last latent frame.
         for i in range(layout.frames):
             span = span_for(i, layout.frames)
             program = FrameProgram(config, layout, span, "video", arguments.lookahead)
@@ -158,7 +158,7 @@ def main(arguments: Arguments) -> None:
 
 
 def speeds(layout: Layout, clips: int, step: float, least: float) -> dict[str, float]:
-    """Return the figures of a code of each clip in `step` seconds; at the limit of memory it would take `least`."""
+    """Return the figures of decoding a code of each clip in `step` seconds; the memory limit is `least` seconds."""
     clips_per_second = clips / step / layout.codes
     return {
         "ms_per_code": 1e3 * step,

@@ -1,7 +1,7 @@
-"""How long a clip takes: `python benchmarks/generate.py [--model NAME|DIR] [--num-frames N] [--clips N]`.
+"""Measure the time of a clip: `python benchmarks/generate.py [--model NAME|DIR] [--num-frames N] [--clips N]`.
 
-Prints as JSON: seconds to load the model, seconds to the first clip (which compiles), and the median seconds of a clip
-after that, for one clip at a time and for eight at once.
+It prints as JSON: seconds to load the model, seconds to the first clip (which compiles), and the median seconds of
+later clips, for one clip at a time and for eight at once.
 """
 
 import time
@@ -19,18 +19,18 @@ PROMPT = "a red seven moves right"
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to time."""
+    """The settings to measure."""
 
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
     num_frames: int = 17
     """Frames of a clip."""
     clips: int = 10
-    """Clips, or batches, to take the median of."""
+    """Clips, or batches, for the median."""
 
 
 def clip_seconds(model: Model, asked: Arguments, samples: int, *, clips: int, warm: int) -> float:
-    """Return the median time of a call from words to pixels on the host, each of another seed."""
+    """Return the median time of a call from words to pixels on the host, each with another seed."""
     seeds = count()
     options = {"num_frames": asked.num_frames, "num_samples": samples}
     return seconds(lambda: model.generate(PROMPT, seed=next(seeds), **options), clips, warm=warm)

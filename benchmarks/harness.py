@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine and versions of a figure, the time of a call, a toy language model.
+"""Shared code of the benchmarks: the machine and versions, the time of a call, a toy language model.
 
 Benchmarks print JSON on stdout and progress on stderr. They are run as `python benchmarks/NAME.py`.
 """
@@ -23,13 +23,13 @@ TOY = LMConfig(
 
 
 def about() -> dict[str, str]:
-    """Return the devices and the versions of what computes."""
+    """Return the devices, and the versions of packages."""
     devices = f"{len(jax.devices())} x {jax.devices()[0].device_kind} ({platform.machine()})"
     return {"device": devices, **{name: version(name) for name in ("reelm", "jax", "jaxlib")}}
 
 
 def report(found: dict[str, Any]) -> None:
-    """Print figures as JSON, after what they were measured on."""
+    """Print figures as JSON, with the machine and versions."""
     print(json.dumps(about() | found, indent=2))
 
 
@@ -41,7 +41,7 @@ def show(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def seconds(call: Callable[[], Any], times: int, warm: int = 1) -> float:
-    """Return the median time of a call, which waits for its result, after some that compile and warm up."""
+    """Return the median time of a call that waits for its result, after `warm` calls that compile and warm up."""
     taken = []
     for _ in range(warm + times):
         begun = time.perf_counter()

@@ -1,12 +1,12 @@
-"""How much memory do long videos take? `python benchmarks/memory.py [--frames 10000] [--seconds 60] ...`
+"""Measure the memory of long videos: `python benchmarks/memory.py [--frames 10000] [--seconds 60] ...`
 
-Rebuilds a drawn film from file to file, once 17 frames of it and once all, enlarges one, to 1920x1080 unless told
-otherwise, and streams a clip from words, once 17 frames and once a minute. Each runs in a process of its own, whose
-peak is measured. The peak of the long film is also taken when all programs are compiled and all buffers full, after
-300 frames, that of the enlarged one after 120. Prints JSON; ends with status 1 when from there to its end the long
-film costs half of what these frames are in uint8, the enlarged one a tenth more, or the minute 5% more than 17 frames.
-The long film is asked every 100 frames, and its largest step is left out: what holds frames grows time and again,
-while threads that meet at a bad moment take some memory once.
+It rebuilds a generated film from file to file, once 17 frames of it and once all, enlarges one, to 1920x1080 by
+default, and streams a clip from words, once 17 frames and once a minute. Each runs in a separate process, whose peak is
+measured. The peak of the long film is also taken after 300 frames, when all programs are compiled and all buffers full,
+and that of the enlarged film after 120. Prints JSON. It ends with status 1 if after that point the long film takes half
+of the size of its frames in uint8, or the enlarged one a tenth more, or if the minute takes 5% more than 17 frames. The
+long film is measured every 100 frames, and its largest step is left out: a leak of frames grows again and again, while
+an unlucky meeting of threads takes some memory once.
 """
 
 import json
@@ -27,7 +27,7 @@ from reelm.media.formats.mp4 import write_video
 
 _FULL, _EVERY, _BEGUN, _SIZE, _FPS, _RATE = 300, 100, 120, 128, 25, 16_000
 
-# What runs in a process of its own: a task, then its peak in MB on the last line.
+# Program of a separate process: a task, then its peak in MB on the last line.
 _PEAK = """
 import json, resource, sys, time
 unit = 1 if sys.platform == "darwin" else 1024
@@ -63,7 +63,7 @@ tell(first_frames_s=seen[0], all_s=seen[-1])
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to measure."""
+    """The settings to measure."""
 
     frames: int = 10_000
     """Frames of the long film, 500 or more."""
@@ -78,7 +78,7 @@ class Arguments:
 
 
 def drawn(frames: int, height: int = _SIZE, width: int = _SIZE) -> Iterator[np.ndarray]:
-    """A disc that goes round before a slope of colour."""
+    """Yield frames of a disc that circles over a colour gradient."""
     rows, columns = np.mgrid[:height, :width]
     slope = np.stack([rows, columns, rows // 2 + columns // 2], axis=-1).astype(np.uint8)
     for t in range(frames):
@@ -87,14 +87,14 @@ def drawn(frames: int, height: int = _SIZE, width: int = _SIZE) -> Iterator[np.n
 
 
 def sound(frames: int) -> Iterator[np.ndarray]:
-    """A tone as long as so many frames."""
+    """Yield a tone as long as `frames` frames."""
     for t in range(frames):
         times = np.arange(t * _RATE // _FPS, (t + 1) * _RATE // _FPS)
         yield 0.1 * np.sin(times * 0.2).astype(np.float32)[:, None].repeat(2, axis=1)
 
 
 def peak(code: str, *arguments: str) -> dict[str, Any]:
-    """What a process of its own says of itself."""
+    """Run code in a separate process, and return the figures that it prints."""
     ran = subprocess.run(
         [sys.executable, "-c", _PEAK + code, *arguments], check=True, stdout=subprocess.PIPE, text=True
     )

@@ -1,8 +1,8 @@
-"""Does parallel decoding give the same clips, and what does it save? `python benchmarks/parallel.py [--prompts N] ...`
+"""Compare parallel decoding with decoding one code at a time: `python benchmarks/parallel.py [--prompts N] ...`
 
-Decodes captions of the test split one code at a time and in parallel, at three temperatures, with and without guidance,
-compares the codes and times both ways in turn. Where matmuls of different shapes round differently (bfloat16, or a near
-tie in float32) clips may differ. Prints JSON.
+It decodes captions of the test split in both ways, at three temperatures, with and without guidance, compares the
+codes, and times both in turn. If matmuls of different shapes round differently (bfloat16, or a near tie in float32),
+clips may differ. Prints JSON.
 """
 
 import time
@@ -23,7 +23,7 @@ from reelm.sampling.model import Model
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to decode."""
+    """The settings to measure."""
 
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
@@ -34,7 +34,7 @@ class Arguments:
     cfg_scales: tuple[float, ...] = (1.0, 2.0)
     """Each is tried with every caption; 1 is no guidance."""
     lookahead: int | None = None
-    """Codes that parallel decoding reads at once; the default suits the device."""
+    """Codes that parallel decoding reads at once; the default depends on the device."""
     dtype: str = "float32"
     """Number format of activations."""
 

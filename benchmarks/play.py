@@ -1,9 +1,9 @@
-"""How well does a world play? `python benchmarks/play.py [alone] [together] [socket] [memory] [--model crafter]`
+"""Measure the speed of a world: `python benchmarks/play.py [alone] [together] [socket] [memory] [--model crafter]`
 
-- alone: `PlaySession.step` with keys at random; steps a second.
-- together: one player of a server and then two, as fast as it draws; steps a second of each.
-- socket: a player of a server in real time; from the press of a key to the PNG of its frame.
-- memory: resident memory while an hour of the world's own time is played.
+- alone: `PlaySession.step` with random keys; steps a second.
+- together: one player of a server and then two, at full speed; steps a second of each.
+- socket: a player of a server in real time; seconds from the press of a key to the PNG of its frame.
+- memory: resident memory while an hour of the world's time is played.
 
 Prints JSON.
 """
@@ -30,14 +30,14 @@ from websockets.sync.client import ClientConnection, connect
 import reelm
 from reelm.sampling.play import PlaySession
 
-_WARM = 24  # steps that are not timed: windows move on in them, and all programs are compiled
+_WARM = 24  # steps that are not timed, in which the window moves and all programs are compiled
 _FASTEST = 8
-_MEASURED = 12  # times that memory is asked for
+_MEASURED = 12  # number of memory measurements
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to measure."""
+    """The settings to measure."""
 
     legs: tyro.conf.Positional[tuple[Literal["alone", "together", "socket", "memory"], ...]] = (
         "alone",
@@ -46,17 +46,17 @@ class Arguments:
     )
     """Parts to run."""
     model: str = "crafter"
-    """World that is played."""
+    """World model to play."""
     seconds: float = 20.0
-    """For how long steps are counted."""
+    """Seconds in which steps are counted."""
     presses: int = 100
-    """Keys that are timed."""
+    """Number of keys that are timed."""
     hours: float = 1.0
-    """Time of the world for which memory is watched."""
+    """Time of the world during which memory is measured."""
 
 
 def alone(asked: Arguments, rng: random.Random) -> dict[str, Any]:
-    """Play in this process, as fast as it goes."""
+    """Play in this process at full speed."""
     world = reelm.load(asked.model).play(seed=1)
     _walk(world, rng, _WARM)
     steps, began = 0, time.perf_counter()
@@ -67,7 +67,7 @@ def alone(asked: Arguments, rng: random.Random) -> dict[str, Any]:
 
 
 def together(asked: Arguments, rng: random.Random) -> dict[str, Any]:
-    """Let one play, then two at once."""
+    """Play with one client, then with two at once."""
     found: dict[str, Any] = {}
     with _server(asked.model) as service:
         for players in (1, 2):
@@ -98,7 +98,7 @@ def socket(asked: Arguments, rng: random.Random) -> dict[str, Any]:
 
 
 def memory(asked: Arguments, rng: random.Random) -> dict[str, Any]:
-    """Play an hour of the world's time, and ask now and then how much memory the process holds."""
+    """Play an hour of the world's time, and measure the memory of the process at intervals."""
     loaded = reelm.load(asked.model)
     stride = loaded.video_tokenizer.config.time_stride
     world, steps = loaded.play(seed=1), int(3600 * asked.hours * loaded.defaults.fps / stride)
@@ -153,7 +153,7 @@ class _Player:
             self.step()
 
     def until(self, moment: float) -> None:
-        """See what comes until a moment."""
+        """Receive steps until a moment."""
         while (left := moment - time.monotonic()) > 0:
             try:
                 self.step(left)
@@ -177,7 +177,7 @@ def _server(model: str) -> Iterator[Service]:
 
 
 def _rate(service: Service, rng: random.Random, seconds: float) -> float:
-    """Return the steps a second that a player gets who presses keys without end."""
+    """Return the steps a second of a player who presses keys all the time."""
     with _playing(service, seed=rng.randrange(1000), speed=_FASTEST) as player:
         steps, until = -_WARM, float("inf")
         began = time.monotonic()

@@ -1,8 +1,8 @@
-"""LFQ, BSQ and FSQ beside each other: `python benchmarks/quantizers.py --runs FOLDER [--films FOLDER]`.
+"""Compare LFQ, BSQ and FSQ: `python benchmarks/quantizers.py --runs FOLDER [--films FOLDER]`.
 
-`quantizers.sh` trains nine tokenizers for each data set into the folder, DATA-QUANTIZER-SEED each. They differ
-in quantizer and seed alone. All rebuild the same held-out clips, whose sha256 is printed. A cell is the mean over seeds
-with its interval of 95% (Student's t). A table in Markdown on stdout, progress on stderr.
+`quantizers.sh` trains nine tokenizers for each data set into the folder, named DATA-QUANTIZER-SEED. They differ only in
+quantizer and seed. All rebuild the same held-out clips, whose sha256 is printed. A cell is the mean over seeds with its
+95% interval (Student's t). It prints a Markdown table on stdout and progress on stderr.
 """
 
 import hashlib
@@ -24,18 +24,18 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.parts import open_video_tokenizer
 
 QUANTIZERS = ("lfq", "bsq", "fsq")
-_STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # of 95%, by the number of seeds
+_STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # quantiles for 95%, by the number of seeds
 _BATCH = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What is compared."""
+    """The inputs of the comparison."""
 
     runs: Path
     """Folder of the trainings."""
     films: Path | None = None
-    """Folder of films that none was trained on. Default: moving digits alone."""
+    """Folder of films that none was trained on. Default: only moving digits."""
     clips: int = 200
     """Clips to rebuild of each kind."""
 
@@ -63,7 +63,7 @@ def digits(count: int) -> list[np.ndarray]:
 
 
 def films(folder: Path, count: int) -> list[np.ndarray]:
-    """Return about so many clips in all, spread over the length of each film."""
+    """Return about `count` clips in all, spread over the length of each film."""
     return [clip for film in footage.square_clips(folder, clips=count, frames=17, side=128) for clip in film.clips]
 
 

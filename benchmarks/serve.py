@@ -1,12 +1,12 @@
-"""How well does `reelm serve` bear load? `python benchmarks/serve.py [together] [live] [soak] [--models demo emoji]`
+"""Measure `reelm serve` under load: `python benchmarks/serve.py [together] [live] [soak] [--models demo emoji]`
 
-Starts a server in a process of its own and asks it over HTTP, as programs do.
+It starts a server in a separate process and sends HTTP requests.
 
-- together: eight requests, one after another and staggered; how long either takes.
-- live: an endless clip is played in real time; how often it stalls, and how soon new words are seen.
-- soak: many clients ask well and badly, cancel and delete; what is left open, and how memory grows.
+- together: eight requests, one after another and staggered; the time of both.
+- live: an endless clip is played in real time; the number of stalls, and the delay of new words.
+- soak: many clients send valid and invalid requests, cancel and delete; what is left open, and how memory grows.
 
-Prints JSON; ends with status 1 when a promise is broken.
+Prints JSON; ends with status 1 when a limit is exceeded.
 """
 
 import json
@@ -38,14 +38,14 @@ PROMPTS = {
 
 @dataclass
 class Service:
-    """A server in a process of its own."""
+    """A server in a separate process."""
 
     process: subprocess.Popen
     address: str
     home: Path
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
-        """Return status and body of an answer."""
+        """Send a request; return status and body of the response."""
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         headers = {} if data is None else {"Content-Type": "application/json"}
         request = urllib.request.Request(self.address + path, data, headers, method=method)
@@ -56,13 +56,13 @@ class Service:
             return error.code, error.read()
 
     def begin(self, body: dict[str, Any]) -> str:
-        """Ask for a clip; return the id of its job."""
+        """Request a clip; return the id of its job."""
         status, answer = self.ask("POST", "/v1/videos", body)
         assert status == 202, answer
         return json.loads(answer)["id"]
 
     def end(self, job: str, seconds: float = 300.0) -> dict[str, Any]:
-        """Wait for the news that a job has ended, and return it."""
+        """Wait until a job has ended, and return its last event."""
         with urllib.request.urlopen(f"{self.address}/v1/videos/{job}/events", timeout=seconds) as events:
             for line in events:
                 name, _, value = line.decode().partition(": ")
@@ -79,7 +79,7 @@ class Service:
 
 @contextmanager
 def serving(models: tuple[str, ...], home: Path, *options: str, warm: bool = True) -> Iterator[Service]:
-    """Start a server, and end it afterwards where it still runs."""
+    """Start a server, and end it afterwards if it still runs."""
     command = [sys.executable, "-m", "reelm", "serve", "--port", "0", "--home", str(home)]
     command += [*(options or ("--warm-up", "all")), "--model", *models]
     with (home.parent / "log").open("ab") as log:
@@ -114,7 +114,7 @@ def mixed(models: tuple[str, ...], rng: random.Random) -> dict[str, Any]:
 
 
 def together(models: tuple[str, ...], folder: Path, rng: random.Random, rounds: int = 5) -> dict[str, Any]:
-    """Compare eight requests one after another with eight that come one soon after the other."""
+    """Compare eight requests one after another with eight staggered ones."""
     bodies = [{"model": models[0], "prompt": PROMPTS["demo"][seed % 3], "seed": seed} for seed in range(8)]
     spaces = {"at_once": 0.0, "each_0.05_s": 0.05, "each_0.1_s": 0.1}
     took: dict[str, list[float]] = {name: [] for name in ("one_after_another", *spaces)}
@@ -137,7 +137,7 @@ def together(models: tuple[str, ...], folder: Path, rng: random.Random, rounds: 
 
 
 def live(models: tuple[str, ...], folder: Path, rng: random.Random, seconds: float = 60.0) -> dict[str, Any]:
-    """Play an endless clip in real time, with new words now and then."""
+    """Play an endless clip in real time, with new words at intervals."""
     with serving(models, folder / "home", "--warm-up", "usual") as service:
         address = service.address.replace("http", "ws") + "/v1/live"
         began = time.monotonic()
@@ -153,11 +153,11 @@ def live(models: tuple[str, ...], folder: Path, rng: random.Random, seconds: flo
                 film.write(piece)
                 before = frames
                 frames += piece.count(b"moof")
-                ahead.append(before / 8 - (now - first))  # what was left to play when this piece came
+                ahead.append(before / 8 - (now - first))  # seconds left to play when this piece came
                 if words < now // 10:
                     words += 1
                     socket.send(json.dumps({"prompt": PROMPTS["demo"][words % 3], "cut": True}))
-                    # Seen after all that is made, and the piece that is under way, are played.
+                    # New words are seen after the finished frames and the current piece are played.
                     late.append(frames / 8 - (now - first) + 4 / 8)
     stalls = sum(each < 0 for each in ahead[1:])
     return {
@@ -171,7 +171,7 @@ def live(models: tuple[str, ...], folder: Path, rng: random.Random, seconds: flo
 
 
 def soak(models: tuple[str, ...], folder: Path, rng: random.Random, minutes: float = 20.0) -> dict[str, Any]:
-    """Let sixteen clients ask at the same time."""
+    """Send requests from sixteen clients at the same time."""
     took, answers, faults = list[float](), dict[int, int](), list[Any]()
     until = time.monotonic() + minutes * 60
     with serving(models, folder / "home") as service:
@@ -233,7 +233,7 @@ def soak(models: tuple[str, ...], folder: Path, rng: random.Random, minutes: flo
 
 
 def _watched(process: Path, until: float) -> list[float]:
-    """Return the memory of a process in MB, every fifteen seconds until a moment."""
+    """Measure the memory of a process in MB every fifteen seconds until a moment."""
     memory = []
     while time.monotonic() < until:
         time.sleep(min(15.0, max(0.0, until - time.monotonic())))
@@ -262,9 +262,9 @@ def main(
     """Run some legs.
 
     Args:
-        legs: what to measure.
+        legs: parts to measure.
         models: shipped models to serve.
-        seed: of requests and moments.
+        seed: of requests and times.
         minutes: of the soak.
     """
     found: dict[str, Any] = {}

@@ -1,9 +1,9 @@
-"""How long until the first clip? `python benchmarks/start.py [first] [twelve] [--runs 5] [--beside CHECKOUT]`
+"""Measure the time to the first clip: `python benchmarks/start.py [first] [twelve] [--runs 5] [--beside CHECKOUT]`
 
-- first: `reelm generate` from process start to file, with empty caches and with programs on disk; peak memory.
+- first: `reelm generate` from process start to file, with empty caches and with cached programs; peak memory.
 - twelve: twelve clips of 33 frames in one call, with empty caches.
 
-With `--beside` each run alternates with one of another checkout. Prints JSON.
+With `--beside`, runs alternate with those of another checkout. Prints JSON.
 """
 
 import os
@@ -23,7 +23,7 @@ PROMPTS = {"demo": "a red seven moves right", "emoji": "dog face"}
 
 
 def timed(checkout: Path, home: Path, *arguments: str) -> tuple[float, float]:
-    """Run `reelm generate` with nothing of the user's caches; return seconds from start to end, and peak MB."""
+    """Run `reelm generate` without the user's caches; return seconds from start to end, and peak MB."""
     caches = ("REELM_HOME", "REELM_PROGRAMS", "JAX_COMPILATION_CACHE_DIR", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if name not in caches}
     environment = kept | {"PYTHONPATH": str(checkout / "src"), "REELM_HOME": str(home)}
@@ -38,7 +38,7 @@ def timed(checkout: Path, home: Path, *arguments: str) -> tuple[float, float]:
 
 
 def compared(checkouts: list[Path], runs: int, kinds: dict[str, list[str]], again: bool) -> dict[str, Any]:
-    """Time commands with empty caches and, with `again`, once more with what the first run left."""
+    """Time commands with empty caches and, with `again`, a second time with the caches of the first run."""
     found: dict[str, list[tuple[float, float]]] = {}
     for run in range(runs):
         for name, arguments in kinds.items():
@@ -66,8 +66,8 @@ def main(
     """Run some legs.
 
     Args:
-        legs: what to measure.
-        runs: of each command.
+        legs: parts to measure.
+        runs: number of runs of each command.
         beside: another checkout, to alternate with.
     """
     checkouts = [ROOT, *([beside.resolve()] if beside else [])]

@@ -1,9 +1,9 @@
-"""How long clips take through the nets of a video tokenizer: `python benchmarks/tokenizer.py [--presets demo ...]`.
+"""Measure the speed of the nets of a video tokenizer: `python benchmarks/tokenizer.py [--presets demo ...]`.
 
-For each preset and size, with random weights: seconds to encode and to decode, the program's own memory, the share of
-the device's matmul rate that was reached; and one causal convolution of each stage as a 2D convolution over frames, as
-reelm has it, beside a native 3D one. Then, with the weights that ship, a clip of 17x128x128 from pixels to pixels
-through `natural`, and how many times faster than real time it encodes and decodes sound. Prints JSON.
+For each preset and size, with random weights, it measures the seconds to encode and to decode, the memory of the
+program, and the fraction of the device's matmul rate. It also compares one causal convolution of each stage as a 2D
+convolution over frames, as in reelm, with a native 3D one. Then it measures the shipped `natural`: a clip of 17x128x128
+from pixels to pixels, and how many times faster than real time it encodes and decodes sound. Prints JSON.
 """
 
 import sys
@@ -27,7 +27,7 @@ from reelm.tokenizer.video.tokenizer import init_params
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to time."""
+    """The settings to measure."""
 
     presets: tuple[str, ...] = ("demo", "magvit2")
     """Presets with a video tokenizer."""
@@ -38,13 +38,13 @@ class Arguments:
     batch: int = 1
     """Clips at once."""
     calls: int = 5
-    """Calls to take the median of."""
+    """Calls for the median."""
     dtype: str = "float32"
     """Number format of activations: float32 or bfloat16."""
 
 
 def matmul_rate(dtype: Any, calls: int) -> float:
-    """FLOP/s of a large square matmul on this device in this run."""
+    """Return the FLOP/s of a large square matmul on this device in this run."""
     side = 8192 if jax.default_backend() != "cpu" else 2048
     x = jnp.ones((side, side), dtype)
     multiply = jax.jit(lambda x: x @ x)
@@ -107,14 +107,14 @@ def time_convolution(channels: int, shape: tuple[int, int, int], arguments: Argu
 
 
 def time_natural(calls: int) -> float:
-    """Seconds to encode and decode a clip of 17x128x128 through the tokenizer that ships."""
+    """Return the seconds to encode and decode a clip of 17x128x128 with the shipped tokenizer."""
     tokenizer = reelm.load("natural").video_tokenizer
     clip = np.random.default_rng(0).integers(0, 256, (17, 128, 128, 3), np.uint8)
     return seconds(lambda: tokenizer.decode(tokenizer.encode(clip)), calls, warm=2)
 
 
 def time_sound(calls: int) -> dict[str, float]:
-    """Seconds of sound that the tokenizer that ships encodes, and decodes, in a second."""
+    """Return the seconds of sound that the shipped tokenizer encodes, and decodes, in a second."""
     tokenizer, length = reelm.load("natural").audio_tokenizer, 10
     assert tokenizer is not None
     rate = tokenizer.config.sample_rate

@@ -1,8 +1,9 @@
-"""How fast the language model trains: `python benchmarks/train.py [--sizes 1b] [--batch 8] [--mesh fsdp=8] ...`
+"""Measure the training speed of the language model: `python benchmarks/train.py [--sizes 1b] [--mesh fsdp=8] ...`
 
-Times whole steps, optimizer and average included, on random codes, and gives samples, positions and model FLOP/s, and
-the share of the device's peak (MFU; PaLM, arXiv 2204.02311, appendix B): 6 FLOPs a position for each parameter of a
-matrix, and attention's, causal, half of a full one. What is computed again to save memory does not count. Prints JSON.
+It times whole steps, including optimizer and average, on random codes. It prints samples, positions and model FLOP/s,
+and the fraction of the device's peak (MFU; PaLM, arXiv 2204.02311, appendix B) as JSON. FLOPs are 6 a position for each
+parameter of a matrix, and those of causal attention, half of full attention. Recomputation to save memory does not
+count.
 
 On a CPU the size is "toy", a net that takes seconds.
 """
@@ -27,28 +28,28 @@ from reelm.train.step import feed
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What to time."""
+    """The settings to measure."""
 
     sizes: tuple[str, ...] = ("toy",) if jax.default_backend() == "cpu" else ("300m", "1b")
     """Presets of the language model, or "toy"."""
     batch: int = 8
     """Clips a step, over all devices."""
     positions: int = 32 if jax.default_backend() == "cpu" else 2048
-    """Slots of a sample: 5 latent frames of 16 x 16 codes (of the toy: 2 of 2 x 2), the rest of it prefix."""
+    """Slots of a sample: 5 latent frames of 16 x 16 codes (the toy: 2 of 2 x 2), and the prefix."""
     steps: int = 10
-    """Steps to take the median of."""
+    """Steps for the median."""
     attention: Kernel | None = None
-    """Kernel of attention; the default is the fused one of the device where it has one."""
+    """Kernel of attention; the default is the fused kernel of the device if it has one."""
     remat: Remat = "full"
-    """What a layer keeps for the way back."""
+    """Activations that a layer keeps for the backward pass."""
     accumulate: int = 1
-    """Parts that a batch goes through in."""
+    """Number of parts of a batch, whose gradients are summed."""
     mesh: str | None = None
     """The devices, such as fsdp=8; the default is one."""
 
 
 def run_of(name: str, arguments: Arguments) -> tuple[LMRun, tuple[int, ...]]:
-    """The run, and the shape of a batch of codes."""
+    """Return the run, and the shape of a batch of codes."""
     run = LMRun(model=TOY) if name == "toy" else configs.get("lm", name)
     grid = (2, 2, 2) if name == "toy" else (5, 16, 16)
     silent: Any = {"sound_levels": 0, "sound_frames": (0, 0)}
@@ -58,7 +59,7 @@ def run_of(name: str, arguments: Arguments) -> tuple[LMRun, tuple[int, ...]]:
 
 
 def flops_of_a_sample(config: LMConfig, matrices: int, slots: int) -> float:
-    """Of the model, forward and backward."""
+    """Return the FLOPs of the model for a sample, forward and backward."""
     attention = 12 * config.layers * config.heads * config.head_width * slots / 2
     return slots * (6 * matrices + attention)
 
@@ -76,7 +77,7 @@ def trained(name: str, arguments: Arguments) -> dict[str, Any]:
     words = rng.integers(0, 256, (shape[0], run.model.prefix)).astype(np.int32)
     codes = rng.integers(0, 1 << run.model.bits, shape).astype(np.int32)
     batch = {"prefix": Prefix.of_words(words, *shape[2:]), "codes": ClipCodes.of_video(codes)}
-    # Of tables that words and codes are looked up in no matmul is made.
+    # Tables of words and codes are only looked up, not multiplied.
     matrices = sum(leaf.size for part in ("layers", "head") for leaf in jax.tree.leaves(state.params[part]))
 
     def update() -> jax.Array:

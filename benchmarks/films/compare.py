@@ -1,9 +1,10 @@
-"""Whether reelm reads a film as FFmpeg does: as many frames, at their times, of their colours, and the sound in place.
+"""Check that reelm reads films as FFmpeg does: number of frames, times, colours, and alignment of sound.
 
     python benchmarks/films/compare.py --seed 31 --files 100
 
-Each file is equal, or differs and a sentence of reelm says why (a refusal, a warning), or is a fault, which is printed
-as a line of JSON. The last line counts. It needs an ffmpeg: one on PATH, or `pip install imageio-ffmpeg`.
+Each file is equal, or differs and a message of reelm explains it (a refusal, a warning), or is a fault, which is
+printed as a line of JSON. The last line has the counts. It needs an ffmpeg: one on PATH, or `pip install
+imageio-ffmpeg`.
 """
 
 import json
@@ -31,10 +32,10 @@ from reelm.media.film import open_film
 
 _TIME, _SOUND, _MEAN, _PART = 1.1e-3, 5e-3, 3.0, 12.0  # seconds, seconds, and of 255: all of a frame, a sixteenth
 _RECORDED = 12e-3  # seconds that encoders may put before the sound
-_ASTRAY = 0.15  # seconds off times that go back themselves
-_WHITE = 200  # of 255, by which a flash is known
-_SECONDS = 60  # that a file may take
-# Which difference a sentence explains.
+_ASTRAY = 0.15  # tolerance in seconds for times that go back
+_WHITE = 200  # of 255, from which a frame counts as a flash
+_SECONDS = 60  # limit for one file
+# Messages of reelm, and the difference that each explains.
 _SAID = {
     r"high dynamic range": "colour",
     r"changes its sound|cancel each other|lasts into what follows|no places": "sound",
@@ -43,20 +44,20 @@ _SAID = {
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Which files are drawn, and how many."""
+    """The files to generate."""
 
     seed: int = 0
-    """The same seed draws the same files."""
+    """Seed of the files."""
     files: int = 100
     """How many."""
     only: int | None = None
-    """The number of one file alone."""
+    """Number of a single file to check."""
     keep: Path | None = None
-    """Folder for the files that are faults."""
+    """Folder to keep the files that are faults."""
 
 
 class _Listening(logging.Handler):
-    """Keeps what the log `reelm` says."""
+    """Collects the messages of the log `reelm`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +68,7 @@ class _Listening(logging.Handler):
 
 
 def main(asked: Arguments) -> int:
-    """Compare, and return the status: 1 when there were faults, 2 without an ffmpeg."""
+    """Compare, and return the status: 1 if there are faults, 2 without an ffmpeg."""
     path = program()
     if path is None:
         print("there is no ffmpeg on PATH; install one, or: pip install imageio-ffmpeg", file=sys.stderr)
@@ -103,7 +104,7 @@ def _plain(sentence: str) -> str:
 
 
 def _judged(drawn: Drawn, ffmpeg: Ffmpeg, said: list[str]) -> tuple[str, list[str]]:
-    """Return "equal", "explained" or "fault", and what differs."""
+    """Return "equal", "explained" or "fault", and the differences."""
     signal.alarm(_SECONDS)
     try:
         told = differences(drawn, ffmpeg)
@@ -123,7 +124,7 @@ def _judged(drawn: Drawn, ffmpeg: Ffmpeg, said: list[str]) -> tuple[str, list[st
 
 
 def differences(drawn: Drawn, ffmpeg: Ffmpeg) -> dict[str, str]:
-    """Return what reelm reads otherwise than FFmpeg: for each of "count", "times", "colour" ... a sentence."""
+    """Return the differences between reelm and FFmpeg: a sentence for each of "count", "times", "colour" ..."""
     picture, sound = "0:v:0", "0:a:0" if "sound" in drawn.told else None
     if drawn.told["twist"] == "two tracks":
         picture, sound = ffmpeg.tracks(drawn.path)
@@ -131,7 +132,7 @@ def differences(drawn: Drawn, ffmpeg: Ffmpeg) -> dict[str, str]:
     asked = {"joined": joined, "woven": drawn.interlaced, "wide": drawn.wide, "alpha": drawn.alpha}
     wanted = ffmpeg.picture(drawn.path, picture, **asked)
     if wanted is None:
-        Clip.open(drawn.path)  # is to be refused, too
+        Clip.open(drawn.path)  # must be refused too
         return {"tracks": "ffmpeg reads no frame"}
     if drawn.path.suffix == ".gif":  # browsers show a hundredth of a second as a tenth, and so does reelm
         lasting = np.diff(wanted.times)
@@ -147,7 +148,7 @@ def differences(drawn: Drawn, ffmpeg: Ffmpeg) -> dict[str, str]:
     if sound is None:
         return found | ({} if clip.audio is None else {"sound": "there is sound where none was recorded"})
     end = wanted.times[-1] + wanted.last
-    # AVI begins both at zero. FFmpeg shows the first picture of B-frames later, by as many as it holds back.
+    # AVI starts both at zero. With B-frames FFmpeg shows the first picture later, by the number that it holds back.
     start = 0.0 if drawn.path.suffix == ".avi" else wanted.start
     heard = clicks(ffmpeg.sound(drawn.path, sound, start, joined=joined), RATE)
     step = 0.0
@@ -164,7 +165,7 @@ def _pictures(drawn: Drawn, wanted: Shown, frames: list[tuple[float, float, np.n
     if len(frames) != len(wanted.times):
         return {"count": f"{len(frames)} frames for {len(wanted.times)}"}
     times = np.array([start for start, *_ in frames])
-    back = np.diff(wanted.times, prepend=-1).min() <= 0  # no clock that a viewer could follow
+    back = np.diff(wanted.times, prepend=-1).min() <= 0  # times that no viewer could follow
     if (off := np.abs(times - wanted.times)).max() > (_ASTRAY if back else _TIME):
         found["times"] = f"frame {off.argmax()} at {times[off.argmax()]:.4f} for {wanted.times[off.argmax()]:.4f} s"
     last = frames[-1][1] - frames[-1][0]
@@ -187,10 +188,10 @@ def _colours(own: np.ndarray, wanted: np.ndarray, name: str) -> dict[str, str]:
 
 
 def _clip(wanted: Shown, clip: Clip, uneven: bool) -> dict[str, str]:
-    """Compare what is seen at each tick of the clip with what FFmpeg shows then."""
+    """Compare the picture at each time of the clip with FFmpeg's at that time."""
     count = len(clip.video)
     end = wanted.times[-1] + (wanted.last or 1 / clip.fps)
-    if uneven and count == len(wanted.times):  # frames as they come, at their mean rate
+    if uneven and count == len(wanted.times):  # all frames, at their mean rate
         return _colours(looks(clip.video), wanted.looks, "clip")
     if abs(count / clip.fps - end) > 1.6 / clip.fps:
         return {"length": f"a clip of {count} frames at {clip.fps:.3f} for {end:.3f} s and {len(wanted.times)} frames"}

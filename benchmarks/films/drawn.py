@@ -1,4 +1,4 @@
-"""Films, sounds and pictures drawn at random, made by ffmpeg's program.
+"""Generate random films with sound, using ffmpeg's program.
 
 Each film flashes white where its sound clicks, its colours change from frame to frame, and the parts of a frame have
 colours of their own, so that what is early, late, missing, turned or off in colour shows.
@@ -15,7 +15,7 @@ import numpy as np
 import twisted
 from ffmpeg import RATE, Ffmpeg
 
-_PICTURES = {  # what each codec may be told; sizes are even unless `odd`
+_PICTURES = {  # pixel formats and options of each codec; sizes are even unless `odd`
     "libx264": ("yuv420p yuvj420p yuv422p yuv444p yuv420p10le", ["-preset", "veryfast", "-crf", "8"]),
     "libx265": ("yuv420p yuv420p10le yuv444p", ["-preset", "ultrafast", "-crf", "8", "-x265-params", "log-level=0"]),
     "libvpx-vp9": ("yuv420p yuv444p yuv420p10le yuva420p", ["-deadline", "realtime", "-cpu-used", "8", "-b:v", "2M"]),
@@ -46,7 +46,7 @@ _CONTAINERS = {
     "apng": ("apng", ""),
 }
 _RATES = [10, 12, 15, 16, 24, 25, 30, 48, 50, 60, *(Fraction(each, 1001) for each in (24000, 30000, 60000))]
-_BROADCAST = [24, 25, 30, 50, 60, *(Fraction(each, 1001) for each in (24000, 30000, 60000))]  # what MPEG-2 can say
+_BROADCAST = [24, 25, 30, 50, 60, *(Fraction(each, 1001) for each in (24000, 30000, 60000))]  # the rates of MPEG-2
 _HERTZ = {"libopus": [48000], "libmp3lame": [16000, 22050, 44100, 48000], "mp2": [32000, 44100, 48000]}
 _HERTZ |= {"ac3": [32000, 44100, 48000], "wmav2": [22050, 44100, 48000]}
 _TAGS = {  # matrix, primaries, transfer

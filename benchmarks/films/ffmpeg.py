@@ -1,7 +1,7 @@
-"""What FFmpeg's own program reads from a file: frames with their times, and sound on the clock of the picture.
+"""Read a file with FFmpeg's own program: frames with their times, and sound on the clock of the picture.
 
-Comes in: a file. Goes out: arrays. What reelm does to a file on purpose (fields made one, pixels made square, wide
-gamuts brought to that of a screen, transparency over black, silence in holes), FFmpeg's filters for it do here.
+In: a file. Out: arrays. FFmpeg's filters do here what reelm does on purpose: deinterlacing, square pixels, conversion
+of wide gamuts to that of a screen, transparency over black, silence in holes.
 """
 
 import importlib.util
@@ -13,16 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-RATE = 48_000  # Hz to which all sound is brought
+RATE = 48_000  # Hz to which all sound is resampled
 _SQUARE = "scale=w='if(gte(sar,1),round(iw*sar),iw)':h='if(gte(sar,1),ih,round(ih/sar))':flags=bicubic"
 _WIDE = "format=gbrp16,setparams=colorspace=gbr:range=pc,zscale=primaries=709:transfer=709"
-# What `showinfo` says of a frame. Before FFmpeg 6 it says no duration.
+# Output of `showinfo` for a frame. Before FFmpeg 6 it has no duration.
 _FRAME = r"n: *\d+ pts: *(-?\d+) .*?(?:duration: *(\d+) .*?)? s:(\d+)x(\d+) "
 _EXACT = "scale=flags=bicubic+accurate_rnd+full_chroma_int"
 
 
 def program() -> str | None:
-    """Return the path of an ffmpeg: that on PATH, or that of the package imageio-ffmpeg; None without one."""
+    """Return the path of an ffmpeg: the one on PATH, or that of the package imageio-ffmpeg; None without one."""
     if importlib.util.find_spec("imageio_ffmpeg") is not None:
         import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
 
@@ -32,24 +32,24 @@ def program() -> str | None:
 
 @dataclass(frozen=True)
 class Shown:
-    """The frames of a picture: seconds from the first one, and what they look like."""
+    """The frames of a picture: seconds from the first one, and mean colours."""
 
     times: np.ndarray  # float64 [T]
-    last: float  # seconds that the last one is shown; 0 unknown
+    last: float  # seconds that the last one is shown; 0 means unknown
     looks: np.ndarray  # float64 [T,4,4,3], mean colours of the parts of each frame, 0 to 255
     size: tuple[int, int]  # height and width
     start: float  # second of FFmpeg's clock at which the first one is shown
 
 
 class Ffmpeg:
-    """The program, called with whatever it needs to be quiet and alone."""
+    """The program, called with options that make it quiet and non-interactive."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self.wide = " zscale " in self._said("-filters")
 
     def run(self, *arguments: str | Path, stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
-        """Run it; its status tells whether it could."""
+        """Run it; the status of the result tells whether it succeeded."""
         command = [self._path, "-hide_banner", "-y", *(("-nostdin",) if stdin is None else ()), *map(str, arguments)]
         return subprocess.run(command, input=stdin, capture_output=True, timeout=120)
 
@@ -58,7 +58,7 @@ class Ffmpeg:
         return (ended.stdout + ended.stderr).decode(errors="replace")
 
     def tracks(self, file: Path) -> tuple[str, str | None]:
-        """Return the picture and the sound that the file marks as default, or else its first ones."""
+        """Return the default picture and sound tracks of a file, or else its first ones."""
         found = re.findall(r"Stream #(0:\d+).*?: (Video|Audio): (.*)", self._said("-i", file))
 
         def chosen(kind: str) -> str | None:
@@ -70,7 +70,7 @@ class Ffmpeg:
     def picture(
         self, file: Path, track: str, *, joined: bool, woven: str | None, wide: bool, alpha: bool
     ) -> Shown | None:
-        """Return the frames, deinterlaced where `woven` names the first field; None where it reads none."""
+        """Return the frames, deinterlaced if `woven` names the first field; None if it reads none."""
         chain = [f"bwdif=mode=send_frame:deint=all:parity={woven}"] if woven else []
         chain += [_WIDE] if wide and self.wide else []
         chain += [_SQUARE, _EXACT]
@@ -103,20 +103,20 @@ class Ffmpeg:
         begin = written.stdout.find(b"data") + 8
         if begin < 8 or first is None:
             return np.zeros(0)
-        channels = int.from_bytes(written.stdout[22:24], "little")  # kept: to mix them is no matter of time
+        channels = int.from_bytes(written.stdout[22:24], "little")  # kept, since mixing them does not affect timing
         most = (len(written.stdout) - begin) // (4 * channels) * channels
         samples = np.abs(np.frombuffer(written.stdout, "<f4", most, begin).reshape(-1, channels)).max(1, initial=0)
-        late = int(first[1]) - round(start * RATE)  # `first_pts` would do so, but gives nothing where much is dropped
+        late = int(first[1]) - round(start * RATE)  # not `first_pts`, which gives nothing if much is dropped
         return np.concatenate([np.zeros(max(0, late)), samples[max(0, -late) :]])
 
 
 def _clock(joined: bool) -> tuple[list[str], list[str]]:
-    """Return arguments before and after, so that picture and sound are on one clock.
+    """Return arguments for before and after the input, so that picture and sound use one clock.
 
-    It is the file's, or, where recordings are joined, FFmpeg's own, which begins with the first of all decoded tracks.
+    It is the file's clock, or for joined recordings FFmpeg's own, which starts with the first of all decoded tracks.
     """
     before, after = ([], ["-map", "0:v", "-map", "0:a?", "-f", "null", "-"]) if joined else (["-copyts"], [])
-    return ["-threads", "1", *before], after  # of several threads, Theora's colours are wrong now and then
+    return ["-threads", "1", *before], after  # with several threads, Theora's colours are sometimes wrong
 
 
 def looks(pixels: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ def looks(pixels: np.ndarray) -> np.ndarray:
 
 
 def clicks(sound: np.ndarray, rate: int) -> np.ndarray:
-    """Return the seconds at which a sound [S] rises out of silence."""
+    """Return the seconds at which a sound [S] starts after silence."""
     if not len(sound) or sound.max() < 0.02:
         return np.zeros(0)
     loud = np.flatnonzero(sound > 0.35 * sound.max()) / rate

@@ -1,6 +1,6 @@
-"""What may become of a good film on its way: packets that are lost, recordings that are joined, times left out.
+"""Damage a good film as happens in practice: lost packets, joined recordings, missing times.
 
-Comes in: a film that ffmpeg wrote. Goes out: another one; the packets that stay keep their bytes and times.
+In: a film that ffmpeg wrote. Out: another film; the remaining packets keep their bytes and times.
 """
 
 import random
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def other_tracks(sound: bool) -> list[str]:
-    """Return the input of a second picture, and of a second sound."""
+    """Return the input arguments of a second picture, and of a second sound."""
     picture = ["-f", "lavfi", "-t", "1", "-i", "testsrc=s=48x48:r=10"]
     return [*picture, *(["-f", "lavfi", "-t", "1", "-i", "sine=440:sample_rate=48000"] if sound else [])]
 
 
 def dispositions(sound: bool) -> list[str]:
-    """Return which tracks go into the file, and that the second of a kind is not, and the last is, the default."""
+    """Return the arguments for the tracks of the file: the last of a kind is the default, the second is not."""
     maps = ["-map", "1:v" if not sound else "2:v", "-map", "0:v", *(["-map", "3:a", "-map", "1:a"] if sound else [])]
     marks = ["-disposition:v:0", "0", "-disposition:v:1", "default"]
     return [*maps, *marks, *(["-disposition:a:0", "0", "-disposition:a:1", "default"] if sound else [])]
 
 
 def twisted(rng: random.Random, ffmpeg: Ffmpeg, twist: str, plain: Path, path: Path, drawn: "Drawn") -> bool:
-    """Write `path` from `plain`; False where it cannot be."""
+    """Write `path` from `plain`; return False if that is not possible."""
     if twist in ("hole in sound", "hole in picture"):
         return _without(plain, path, "audio" if "sound" in twist else "video", 0.7, rng.choice([1.0, 1.4]))
     if twist in ("joined", "layout changes") and path.suffix in (".ts", ".mpg"):
@@ -53,7 +53,7 @@ def twisted(rng: random.Random, ffmpeg: Ffmpeg, twist: str, plain: Path, path: P
 
 
 def _without(plain: Path, path: Path, kind: str, begin: float, end: float) -> bool:
-    """Leave out the packets of one kind from `begin` to `end`, of pictures up to the next key frame."""
+    """Leave out the packets of one kind from `begin` to `end`; pictures up to the next key frame."""
     lost = False
 
     def kept(packet: Any, seconds: float) -> bool:
@@ -70,7 +70,7 @@ def _without(plain: Path, path: Path, kind: str, begin: float, end: float) -> bo
 
 
 def _timed_seldom(plain: Path, path: Path) -> bool:
-    """Take the times off the pictures between key frames."""
+    """Remove the times of the pictures between key frames."""
     import av
 
     def kept(packet: Any, seconds: float) -> bool:
