@@ -36,7 +36,7 @@ def reconstruction(
     """Score how a tokenizer rebuilds the tracks of the first `clips` test clips.
 
     clips, frames: how many clips of how many frames
-    si_sdr, mel_distance: means over tracks that are no silence, in dB and in decades
+    si_sdr, mel_distance: means over tracks that are not silent, in dB and in decades
     spoken: how many these are
     words, words_interval, words_originals: share of these clips whose names the judge hears, all and in their order,
         its 95% Wilson bounds, and that share of the originals

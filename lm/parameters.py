@@ -1,8 +1,8 @@
-"""The parameters of a language model in the form that a program reads.
+"""Convert the parameters of a language model to the form that a program reads.
 
-In: parameters as a state or a file holds them: matrices in float32, layers stacked, columns in the order that all
-meshes and files share. Out: for training, columns in the order of the program's mesh (`arrange`). For decoding, layers
-unrolled, in the number format of decoding, on the devices (`for_decoding`). Knows nothing of files.
+In: parameters of a state or a file: matrices in float32, layers stacked, columns in the order that all meshes and files
+share. Out: for training, columns in the order of the program's mesh (`arrange`). For decoding, layers unrolled, in the
+number format of decoding, on the devices (`for_decoding`). This module knows nothing of files.
 """
 
 from functools import partial
@@ -45,7 +45,7 @@ def check_mesh(config: LMConfig, sizes: dict[str, int]) -> None:
 
 
 def arrange(config: LMConfig, params: dict, shards: int) -> dict:
-    """Return parameters in which each device's columns stand together, in matrices that hold several parts.
+    """Reorder the columns of matrices that hold several parts, so that each device's columns are contiguous.
 
     shards: devices along the tensor axis; for 1 nothing changes.
     """
@@ -81,7 +81,7 @@ def for_decoding(
 ) -> dict:
     """Return the parameters as `transformer.prefill` and `extend` read them, on the device or in shards over the mesh.
 
-    One layer is converted after another, so that float32 never lies whole on a device.
+    Layers are converted one by one, so that a device never holds all parameters in float32.
 
     Args:
         config: sizes of the net.
@@ -122,7 +122,7 @@ def narrowed(tree: Any, number_format: NumberFormat) -> Any:
         return tuple(narrowed(layer, number_format) for layer in tree)
     if not isinstance(tree, dict):
         return tree
-    if "bits" in tree:  # the sum of rows and bits would be made again for each code
+    if "bits" in tree:  # add rows and bits once, or decoding would add them for each code
         table = signed(tree["rows"], tree["bits"])
         return {"table": table if number_format == "float32" else table.astype(jnp.bfloat16)}
     if number_format == "float32":
@@ -138,7 +138,7 @@ def narrowed(tree: Any, number_format: NumberFormat) -> Any:
 def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
     """Return each row of `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed by them.
 
-    Of arrays of NumPy it is made on the host.
+    NumPy arrays are computed on the host.
     """
     bits = len(vectors)
     signs = 2 * ((np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1) - 1

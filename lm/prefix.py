@@ -1,4 +1,4 @@
-"""A clip's codes as arrays, and the prefix in front of them: words, given pictures and given sound."""
+"""The codes of clips as arrays, and the prefix before them: words, given pictures and given sound."""
 
 from dataclasses import dataclass, field, replace
 
@@ -18,12 +18,12 @@ class ClipCodes:
     """The codes of R clips.
 
     Attributes:
-        video: int32 `[R, t, h, w]`, as a device holds ids (`tokenizer/codes.py`).
-        sound: int32 `[R, S, L]`, L levels of the S audio frames beside all latent frames, -1 where there is no track;
-            S is 0 for silent models.
-        control: float32 `[R, t, h or 1, w or 1, C]`, the control field: what is asked of each code of a picture, C
-            numbers (`LMConfig.control`); None where nothing is.
-        at_start: whether the first latent frame is the stream's first, which has less sound beside it; static.
+        video: int32 `[R, t, h, w]`, in the form of a device (`tokenizer/codes.py`).
+        sound: int32 `[R, S, L]`, L levels of the S audio frames of all latent frames, -1 without a track; S is 0 for
+            silent models.
+        control: float32 `[R, t, h or 1, w or 1, C]`, the control field: C values for each code of a picture
+            (`LMConfig.control`); None without control.
+        at_start: whether the first latent frame is the stream's first, which has fewer audio frames; static.
     """
 
     video: Array
@@ -40,19 +40,19 @@ class ClipCodes:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Prefix:
-    """The prefixes of R rows, with K references and G given pictures each. A row with fewer is filled up.
+    """The prefixes of R rows, with K references and G given pictures each. A row with fewer is padded.
 
     Attributes:
         words: int32 `[R, P]`, of `prefix_ids`.
         text: float32 `[R, T, E]`, embeddings of a frozen text encoder, one for each slot of text; read where `words`
             holds text. T is 0 for models that read pieces.
         references: int32 `[R, K, p, q]`, codes of portraits, of `layout.reference_grid`; read where `numbers` are.
-        numbers: int32 `[R, K]`, what words call the references, from 1 on; 0 for none.
+        numbers: int32 `[R, K]`, numbers of the references in words, from 1 on; 0 for none.
         codes: int32 `[R, G, h, w]`, codes of the pictures, as those of clips; read where `has_code`.
         kinds: int32 `[R, G, h, w]`, values of `PictureKind`; `PictureKind.NOTHING` fills a row up.
         times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on.
-        sound: int32 `[R, S, L]`, the sound beside all latent frames that follow, -1 where it is not given; S is 0
-            where none is.
+        sound: int32 `[R, S, L]`, the sound of all latent frames that follow, -1 where it is not given; S is 0 if none
+            is given.
     """
 
     words: Array
@@ -66,7 +66,7 @@ class Prefix:
 
     @classmethod
     def of_words(cls, words: Array, rows: int, columns: int, text: Array | None = None) -> "Prefix":
-        """Return prefixes of words int32 `[R, P]` alone, with any embeddings float32 `[R, T, E]` of them."""
+        """Return prefixes of only words int32 `[R, P]`, with their embeddings float32 `[R, T, E]`, if any."""
         count = words.shape[0]
         text = np.zeros((count, 0, 0), np.float32) if text is None else text
         none = np.zeros((count, 0, rows, columns), np.int32)
@@ -87,7 +87,7 @@ class Prefix:
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
     def continuing(self, how: int = CONTINUES) -> "Prefix":
-        """Return the same prefixes in front of a later part of a clip, whose beginning must not happen again.
+        """Return the same prefixes for a later part of a clip, so that the model does not start the clip again.
 
         how: `CONTINUES`, or `CUT` for a part that begins with another shot.
         """
@@ -96,7 +96,7 @@ class Prefix:
         return replace(self, words=words)
 
     def unconditional(self) -> "Prefix":
-        """Return the same words with nothing given. The anchor stays: it shows what came before."""
+        """Return the same words without given inputs. The anchor stays, because it shows the earlier part."""
         anchors = np.asarray(self.kinds) == PictureKind.ANCHOR
         kinds = np.where(anchors, PictureKind.ANCHOR, PictureKind.NOTHING).astype(np.int32)
         return replace(self, numbers=np.zeros_like(self.numbers), kinds=kinds, sound=np.full_like(self.sound, -1))

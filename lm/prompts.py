@@ -1,7 +1,7 @@
-"""From prompts to prefixes.
+"""Convert prompts to prefixes.
 
 In: strings, and a `Text` that reads them. That is a text tokenizer, for whose pieces the model has embeddings, or a
-frozen text encoder, whose embeddings it takes. Out: a `Prefix` of words alone. The rest of the model sees only arrays.
+frozen text encoder, whose embeddings it takes. Out: a `Prefix` of only words. The rest of the model sees only arrays.
 To a net that knows references, a name such as <1> is one id, whatever the text tokenizer would make of it.
 """
 
@@ -29,7 +29,7 @@ def prompt_prefix(
     columns: int,
     fps: float,
 ) -> Prefix:
-    """Return a prefix with a row for each prompt. A blank prompt is no condition, as in guidance and dropout.
+    """Return a prefix with a row for each prompt. A blank prompt means no condition, as in guidance and dropout.
 
     Args:
         config: sizes of the net.
@@ -38,7 +38,7 @@ def prompt_prefix(
         rows, columns, fps: as for `specials.prefix_ids`.
 
     Raises:
-        RequestError: a prompt is too long or no valid Unicode, or there is no id for a size.
+        RequestError: a prompt is too long or not valid Unicode, or there is no id for a size.
     """
     pieces: list[list[int]] = [[] for _ in prompts]
     embeddings = np.zeros((len(prompts), config.text_slots if config.text_width else 0, config.text_width), np.float32)
@@ -56,7 +56,7 @@ def prompt_prefix(
 
 
 def truncated(config: LMConfig, text: Text, prompt: str) -> str:
-    """Return the prompt, cut to the longest beginning that a prefix holds."""
+    """Cut the prompt to the longest beginning that fits a prefix."""
     if count(config, text, prompt) <= config.text_slots:
         return prompt
 
@@ -72,7 +72,7 @@ def count(config: LMConfig, text: Text, prompt: str) -> int:
 
 
 def check_fits(config: LMConfig, text: Text, prompt: str) -> None:
-    """Check that a prompt fits a prefix; RequestError when it is too long or no valid Unicode."""
+    """Raise RequestError when a prompt is too long for a prefix or not valid Unicode."""
     check_length(count(config, text, prompt), config.text_slots)
 
 

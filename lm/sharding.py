@@ -1,6 +1,6 @@
 """Sharding: ordered rules from the names of leaves to mesh axes, and mesh axes for the axes of activations.
 
-In: a mesh; a tree of parameters, a train state or a batch, or their shapes alone. Out: trees of `NamedSharding`; and
+In: a mesh; a tree of parameters, a train state or a batch, or only their shapes. Out: trees of `NamedSharding`; and
 activations constrained to their place, in a program that is traced under `jax.set_mesh`. The maths knows nothing of
 devices: XLA inserts the transfers.
 
@@ -50,7 +50,7 @@ _ACTIVATIONS = {"batch": BATCH_AXES, "slots": ("sequence",), "heads": ("tensor",
 
 
 def of_state(state: Any, mesh: Any, rules: Rules = RULES) -> Any:
-    """Return the shardings of a train state, or of parameters alone. An axis that the mesh does not divide stays whole.
+    """Return the shardings of a train state, or of only parameters. An axis that the mesh does not divide stays whole.
 
     Raises:
         LookupError: no rule fits the name of a leaf.
@@ -93,7 +93,7 @@ def tensor_parts() -> int:
 def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
     """Constrain an activation to its place on the mesh of the program being traced; without a mesh return `x` itself.
 
-    Rows that the mesh does not divide, such as a single clip, are on every device.
+    Rows that the mesh does not divide, such as a single clip, are replicated.
 
     Args:
         x: any array.
@@ -123,8 +123,8 @@ def constrain_params(params: Any) -> Any:
 def gather(params: Any) -> Any:
     """Gather parameters that are read next over fsdp, on the mesh of the program being traced.
 
-    The program does so itself. Where batch and matrix are both cut along one axis, XLA's own plan gave wrong sums for
-    some sizes (jax 0.12 on the CPU).
+    The program must do this itself. When batch and matrix are both cut along one axis, XLA's own plan gave wrong sums
+    for some sizes (jax 0.12 on the CPU).
     """
 
     def without_fsdp(axes: Any) -> Any:
@@ -135,7 +135,7 @@ def gather(params: Any) -> Any:
 
 
 def _constrained(params: Any, cut: Callable[[Any], Any]) -> Any:
-    """Return parameters made ready for use, each axis constrained to what `cut` makes of its mesh axes."""
+    """Constrain each axis of prepared parameters to the mesh axes that `cut` returns for it."""
     mesh = _mesh()
     if mesh is None:
         return params
@@ -149,7 +149,7 @@ def _constrained(params: Any, cut: Callable[[Any], Any]) -> Any:
 def _mesh() -> Any:
     """Return the mesh of the program being traced, if it has the axes of `MeshSpec` and leaves them to XLA."""
     mesh = jax.sharding.get_abstract_mesh()
-    # In `shard_map` axes are manual. On a mesh of other axes XLA decides alone.
+    # In `shard_map` axes are manual. On a mesh with other axes only XLA decides.
     ours = not mesh.empty and {*AXES} <= {*mesh.auto_axes}
     return mesh if ours and mesh.size > 1 else None
 

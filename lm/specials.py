@@ -22,7 +22,7 @@ MOST_REFERENCES = 4  # <1> to <4>
 REFERENCES_AT, CUT_FROM = -1000.0, -500.0  # times of reference 0, and of an anchor before a cut: far from all else
 _NAME = re.compile(r"<(\d{1,9})>")
 
-# What a code is a code of. A slot predicts sub-tokens of one group alone.
+# The groups of codes. A slot predicts sub-tokens of only one group.
 Group = Literal["video", "sound"]
 
 
@@ -30,11 +30,11 @@ class PictureKind(IntEnum):
     """The kind of a slot of a given picture."""
 
     NOTHING = 0  # no picture: a filler, attended to like any other
-    FRAME = 1  # a frame of the clip, tokenized alone
+    FRAME = 1  # a frame of the clip, tokenized by itself
     ANCHOR = 2  # the first frame of the whole stream that a later window continues
-    KNOWN = 3  # a code of the clip itself, which is to stay
-    UNKNOWN = 4  # a code of the clip that is to be filled in
-    REFERENCE = 5  # a picture of something that words call <1> to <4>, tokenized alone
+    KNOWN = 3  # a code of the clip itself, which must not change
+    UNKNOWN = 4  # a code of the clip that must be filled in
+    REFERENCE = 5  # a picture of a subject that words call <1> to <4>, tokenized by itself
 
 
 def around_names(words: str) -> tuple[list[str], list[int]]:

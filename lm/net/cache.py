@@ -1,4 +1,4 @@
-"""The KV cache of decoding. Imports no Flax, so that a compiled program is run without it."""
+"""The KV cache of decoding. It imports no Flax, so that a compiled program runs without it."""
 
 from dataclasses import dataclass
 

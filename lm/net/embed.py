@@ -1,4 +1,4 @@
-"""Inputs of the first layer: prefixes and codes as vectors. Parameters may be NumPy's, as a file gives them."""
+"""Inputs of the first layer: embeddings of prefixes and codes. Parameters may be NumPy arrays from a file."""
 
 import math
 from typing import cast
@@ -127,7 +127,7 @@ def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
 
 
 def _embed_references(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """Return `[R, K p q, D]`: codes, and what stands for their names among the words, too."""
+    """Return `[R, K p q, D]`: the embedded codes, plus the embeddings of the references' names."""
     of_kind, of_name = (jnp.asarray(params[name]["embedding"], dtype) for name in ("given", "prefix"))
     numbers = jnp.repeat(jnp.asarray(prefix.numbers), math.prod(prefix.references.shape[2:4]), axis=1)[..., None]
     codes = embed_codes(config, params, "video", ids_to_sub_tokens(flat(prefix.references), config.code), dtype)

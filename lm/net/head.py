@@ -1,4 +1,4 @@
-"""The output head: hidden states to logits of codes, one sub-token at a time.
+"""The output head: turns hidden states into logits of codes, one sub-token at a time.
 
 A code is a tuple of sub-tokens. Sub-token k is predicted from the hidden state and the sub-tokens before it. That is
 exact (the chain rule) and far cheaper than one softmax over all codes.
@@ -22,7 +22,7 @@ from .mlp import GatedMLP
 
 
 class ValueTable(nn.Module):
-    """A vector for each value of a sub-token: a row of its own, plus a vector for each bit, signed by that bit.
+    """A vector for each value of a sub-token: a row of a table, plus a vector for each bit, signed by that bit.
 
     Lookup-free codes have meaning bit by bit. The shared vectors of bits are learned long before rare rows are.
     """
@@ -35,7 +35,7 @@ class ValueTable(nn.Module):
     @nn.compact
     def __call__(self) -> jax.Array:
         """Return the table `[2^bits, width]`."""
-        if self.has_variable("params", "table"):  # made ready for decoding
+        if self.has_variable("params", "table"):  # prepared for decoding
             return self.get_variable("params", "table")
         rows = self.param("rows", nn.initializers.normal(self.row_std), (1 << self.bits, self.width))
         return signed(rows, self.param("bits", nn.initializers.normal(self.bit_std), (self.bits, self.width)))
@@ -53,7 +53,7 @@ class CodeHead(nn.Module):
         others = self.split[:-1]
         self.tables = [ValueTable(bits, self.width, 0.0, 0.0) for bits in self.split]
         self.norms = [nn.RMSNorm(dtype=self.dtype) for _ in self.split]
-        # Files name parameters by these attributes: `given` holds the sub-tokens before.
+        # Files name parameters by these attributes; `given` embeds the earlier sub-tokens.
         self.given = [ValueTable(bits, self.width, 0.02, 0.02) for bits in others]
         self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in others]
         self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in others]
@@ -61,7 +61,7 @@ class CodeHead(nn.Module):
     def logits(self, x: jax.Array, k: int) -> jax.Array:
         """Return logits float32 `[..., 2^bits]` of sub-token k; `x` is a hidden state `with_known` those before it."""
         if k:
-            # A mere sum could not say "this value only together with that"; the mixer can.
+            # A sum cannot express "this value only together with that one"; the mixer can.
             x = x + self.mixers[k - 1](self.mixer_norms[k - 1](x))
         return jnp.einsum(
             "...d,vd->...v",
@@ -71,7 +71,7 @@ class CodeHead(nn.Module):
         )
 
     def with_known(self, x: jax.Array, values: jax.Array, k: int) -> jax.Array:
-        """Return a hidden state with the sub-tokens before k, with the values int32 `[...]` of sub-token k too."""
+        """Add the values int32 `[...]` of sub-token k to a hidden state that knows the sub-tokens before k."""
         return x + jnp.asarray(self.given[k](), self.dtype)[values]
 
     def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
@@ -84,7 +84,7 @@ class CodeHead(nn.Module):
 
 
 def of_group(params: dict, group: Group) -> dict:
-    """Return the parameters of a group, which hold its own {"codes", "head"} among others."""
+    """Return the parameters of a group, which include its {"codes", "head"}."""
     return params if group == "video" else params["sound"]
 
 
@@ -109,7 +109,7 @@ def first_logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array
 
 
 class NextSubTokens(NamedTuple):
-    """Later sub-tokens of a code that are drawn in a loop, for all of them and those before them have one size.
+    """Later sub-tokens of a code that are sampled in a loop, because they and the ones before them have one size.
 
     Attributes:
         module: the head of a code of two sub-tokens: any of them, and the one before it.

@@ -1,4 +1,4 @@
-"""Matrices of the network: in any number format, and with several parts side by side."""
+"""Matrix products of the net, with kernels in any number format."""
 
 import flax.linen as nn
 import jax
@@ -9,8 +9,8 @@ from jax.typing import DTypeLike
 class Linear(nn.Module):
     """A matrix product, `[..., inputs]` to `[..., features]`, without a bias.
 
-    The kernel may be stored in any number format. A `scale` `[features]` beside it means that it is int8: then it is
-    widened as the matmul reads it, and the product is scaled.
+    The kernel may be stored in any number format. A parameter `scale` `[features]` means that it is int8: then the
+    matmul widens it while reading, and the product is scaled.
     """
 
     features: int
@@ -22,7 +22,7 @@ class Linear(nn.Module):
         x = x.astype(self.dtype)
         if not self.has_variable("params", "scale"):
             return x @ kernel.astype(self.dtype)
-        # Without a tie to x, XLA widens the kernels of a loop once in front of it, and each step reads the wide ones.
+        # Without a dependency on x, XLA widens the kernels once before a loop, and each step reads the wide ones.
         x, kernel = jax.lax.optimization_barrier((x, kernel))
         y = jnp.matmul(x, kernel.astype(self.dtype), preferred_element_type=jnp.float32)
         return (y * self.get_variable("params", "scale")).astype(self.dtype)

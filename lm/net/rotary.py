@@ -1,7 +1,7 @@
 """Rotary positions of three axes, (time, row, column): the angles of slots, and heads rotated by them.
 
-RoFormer (arXiv 2104.09864), in the factorised form used for video. The axes share the pairs of a head: time gets what
-rows and columns leave over. Imports no Flax, so that a compiled program is run without it.
+RoFormer (arXiv 2104.09864), in the factorised form used for video. The axes share the pairs of a head: time gets the
+pairs that rows and columns leave over. It imports no Flax, so that a compiled program runs without it.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from .config import LMConfig
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class SlotFields:
-    """What belongs to the slots that predict the codes of R rows: the last slot of the prefix, then those of the codes.
+    """Values of the slots that predict the codes of R rows: the last slot of the prefix, then those of the codes.
 
     They are traced, so that clips behind other prefixes share their programs. Each field is zero behind the last code.
 
@@ -36,9 +36,9 @@ class SlotFields:
     def of(cls, config: LMConfig, layout: Layout, length: int, rows: int) -> "SlotFields":
         """Return the fields of a layout, the same in all rows.
 
-        length: to fill up to, for a lookahead may reach past the last code.
+        length: to pad to, because a lookahead may reach past the last code.
         """
-        # A slice that reached past the end would be moved back silently, and rotate every one of its codes wrongly.
+        # A slice past the end would silently be moved back, and rotate all of its codes wrongly.
         fill = ((0, length - layout.codes - 1), (0, 0))
         query_angles, key_angles = (
             jnp.pad(angles[layout.shared_slots - 1 :], fill) for angles in query_and_key_angles(config, layout)
@@ -59,7 +59,7 @@ def query_and_key_angles(config: LMConfig, layout: Layout) -> tuple[jax.Array, j
 
 
 def row_slices(rows: jax.Array, first: jax.Array, count: int) -> jax.Array:
-    """Return `[R, count, ...]` of rows `[R, N, ...]`: of each from its own place on, `first` int32 `[R]`."""
+    """Return `[R, count, ...]` of rows `[R, N, ...]`, starting at index `first` int32 `[R]` of each row."""
     return jax.vmap(lambda row, first: jax.lax.dynamic_slice_in_dim(row, first, count))(rows, first)
 
 

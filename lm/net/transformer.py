@@ -2,11 +2,11 @@
 
     forward_all  training: all slots at once             -> hidden states that predict every code
     prefill      decoding: the prefix, once              -> the KV cache
-    extend       decoding: one or more codes further on  -> hidden states that predict the next ones
+    extend       decoding: one or more further codes     -> hidden states that predict the next ones
 
 Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). For training the parameters of the layers are stacked on a
-leading axis (one compiled layer, scanned). For decoding `parameters.unroll` cuts them into a tuple, for a scan would
-copy the cache.
+leading axis (one compiled layer, scanned). For decoding `parameters.unroll` splits them into a tuple, because a scan
+would copy the cache.
 """
 
 from collections.abc import Callable
@@ -164,12 +164,12 @@ def prefill(
 ) -> tuple[jax.Array, Cache]:
     """Read the prefixes of R rows into a cache; return the input `[R, D]` of their last slot, and the cache.
 
-    `extend` reads the last slot once more, and so predicts code 0. What is asked of code 0 is seen by the whole prefix,
-    and is not in the input that is returned.
+    `extend` reads the last slot again, and so predicts code 0. The control of code 0 is seen by the whole prefix, and
+    is not in the returned input.
 
     Args:
         params: with unrolled layers.
-        control: `[R, 1, D]`, the control field of code 0, from `embed_control`; None where nothing is asked.
+        control: `[R, 1, D]`, the control field of code 0, from `embed_control`; None without control.
     """
     row_angles = partial(_row_angles, config, layout, prefix)
     query_angles, key_angles = (
@@ -203,7 +203,7 @@ def extend(
         cache: holds the slots in front of the inputs', and has slots for them. Activations take its dtype.
         seen: static number of slots to attend over, at least before - 1 + first + W; a small one saves memory traffic.
             None attends to those that are filled, in a loop: faster on a CPU, where each slot costs arithmetic.
-        control: `[R, W, D]`, the control field of the W codes, from `embed_control`; None where nothing is asked.
+        control: `[R, W, D]`, the control field of the W codes, from `embed_control`; None without control.
 
     Returns:
         Hidden states `[R, W, D]` that predict codes first ... first + W - 1, and the cache with the inputs' slots.

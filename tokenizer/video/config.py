@@ -45,11 +45,11 @@ class ClipShapes(ABC):
 
     @abstractmethod
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
-        """Estimate the bytes that encoding such clips at once takes beside the parameters."""
+        """Estimate the bytes that encoding clips of this shape at once takes, without the parameters."""
 
     @abstractmethod
     def decode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
-        """Estimate the bytes that decoding such clips at once takes beside the parameters."""
+        """Estimate the bytes that decoding clips of this shape at once takes, without the parameters."""
 
     def latent_frames(self, frames: int) -> int:
         """Return the number of latent frames of a clip of `frames` frames, which is padded to 1 + k `time_stride`."""
