@@ -75,7 +75,7 @@ TASKS: Mapping[Task, TaskSpec] = {
     "reference": TaskSpec(
         pictures=PictureKind.REFERENCE,
         starts_from="pictures of whom the words call <1>",
-        refusal="to show whom given pictures show; leave references out",
+        refusal="to show the subjects of reference pictures; leave references out",
     ),
     "shots": TaskSpec(
         pictures=PictureKind.ANCHOR,
