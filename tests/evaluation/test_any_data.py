@@ -1,4 +1,4 @@
-"""Evaluation of any model on any clips: their likelihood, and generated clips beside them."""
+"""Tests of the evaluation of any model on any clips: likelihood, and comparison with generated clips."""
 
 import numpy as np
 import pytest

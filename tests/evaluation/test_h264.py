@@ -1,4 +1,4 @@
-"""The yardstick: what H.264 makes of a clip fits into what it was given, and is as good as fits."""
+"""Tests of the baseline for pictures: H.264 at the best quality that fits a number of bits."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Whether clips move as asked: rank correlation, over all clips and of each prompt on its own."""
+"""Tests of motion scores: rank correlation over all clips and per prompt."""
 
 import types
 from typing import Any

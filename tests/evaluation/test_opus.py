@@ -1,4 +1,4 @@
-"""The yardstick for sound: Opus at a constant rate, in step with the original."""
+"""Test of the baseline for sound: Opus at a constant rate, aligned with the original."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Reconstruction measured: a folder of footage to figures, a table and a picture."""
+"""Tests of the evaluation of reconstruction: from a folder of footage to figures, a table and a picture."""
 
 import json
 import subprocess

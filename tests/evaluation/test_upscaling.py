@@ -1,4 +1,4 @@
-"""Scores of an upscaler: a fresh one is bicubic interpolation, and the truth is met by none."""
+"""Tests of the scores of an upscaler: a fresh one scores as bicubic interpolation."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The transform of patches: what its bits mean, which class it chooses, and how a gradient passes."""
+"""Tests of the transform of patches: meaning of bits, choice of class, gradients."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""The transform in closed form: fitted to patches it codes them, and a training begins with it and keeps it."""
+"""Tests of fitting the transform in closed form: it encodes its patches, and a training starts with it and keeps it."""
 
 from dataclasses import replace
 

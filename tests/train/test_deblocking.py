@@ -1,4 +1,4 @@
-"""The deblocking filter: fitted, it hides the borders of patches; in chunks it is the same arithmetic."""
+"""Tests of the deblocking filter: a fitted one hides the borders of patches; chunks equal the whole."""
 
 from collections.abc import Iterator
 
@@ -78,7 +78,7 @@ def test_chunks_are_the_whole(fitted):
 
 
 def test_a_patch_sees_only_its_window(fitted):
-    """Two pixels around it, and one frame back: what lies farther changes nothing."""
+    """The window is two pixels around the patch, and one frame back; other pixels change nothing."""
     frames = waves(3, 1).astype(np.float32)
     filtering = Deblocking((2, 4, 4), 0.14)
 

@@ -1,4 +1,4 @@
-"""Files of weights by their place on the Hugging Face hub: which is fetched, and what its sha256 must be."""
+"""Tests of fetching files of weights from the Hugging Face hub: revisions and sha256."""
 
 import shutil
 import sys
@@ -43,7 +43,7 @@ def hub(tmp_path: Path, monkeypatch) -> Iterator[Path]:
 
 
 def put(hub: Path, revision: str, place: str) -> Path:
-    """Put the tiny checkpoint on the hub, beside the sha256 that the hub has for it."""
+    """Put the tiny checkpoint on a fake hub, with the sha256 that the hub lists for it."""
     file = hub / revision / place
     file.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(reference.CHECKPOINT, file)

@@ -1,4 +1,4 @@
-"""What the loss of a language model counts, and what its net may see."""
+"""Tests of the loss of a language model: weights of frames, and hidden codes."""
 
 from functools import partial
 

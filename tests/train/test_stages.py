@@ -1,4 +1,4 @@
-"""The table of trainings: every row names functions that are there, of one part."""
+"""Tests of the table of trainings: every row names existing functions of its part."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""Trainings that are started from Python, on clips in memory: as the command starts them, and resumed as it does."""
+"""Tests of trainings started from Python on clips in memory: they run and resume as with the command."""
 
 import importlib
 import inspect

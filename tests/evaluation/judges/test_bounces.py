@@ -1,4 +1,4 @@
-"""Bounces read from pixels: those of real clips at their very frames, none where nothing turns back at an edge."""
+"""Tests of bounces read from pixels: right frames in real clips, and none without a turn at an edge."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Blocks of samples and their loudness: one level for the nets, silence exact, nothing lost between blocks."""
+"""Tests of blocks of samples: one loudness for the nets, exact silence, exact joins between blocks."""
 
 import jax.numpy as jnp
 import numpy as np

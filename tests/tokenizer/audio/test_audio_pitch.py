@@ -1,4 +1,4 @@
-"""The pitch of a frame as bits, and its wave: right within one in a hundred, and only where it is known."""
+"""Tests of the pitch of a frame and its wave: right within 1%, and only where it is known."""
 
 import jax
 import jax.numpy as jnp

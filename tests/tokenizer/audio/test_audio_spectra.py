@@ -1,4 +1,4 @@
-"""The spectra in front of and behind the audio nets: nothing is lost, nothing comes early or late."""
+"""Tests of the spectra before and after the audio nets: they keep all information and add no delay."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The audio tokenizer: causal, the same in chunks to the bit, as long as the picture, honest about what it is given."""
+"""Tests of the audio tokenizer: causality, equality of chunks and whole, lengths, invalid inputs."""
 
 from dataclasses import replace
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Language models as text encoders: parity with Transformers, templates, files that are wrong."""
+"""Tests of language models as text encoders: parity with Transformers, templates, invalid files."""
 
 import json
 import shutil

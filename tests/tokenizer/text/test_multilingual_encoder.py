@@ -1,4 +1,4 @@
-"""The multilingual sentence encoder: it gives what the published code gives, whole and with fewer pieces."""
+"""Tests of the multilingual sentence encoder: parity with the published code, with all and with fewer pieces."""
 
 import json
 from pathlib import Path

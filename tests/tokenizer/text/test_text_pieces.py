@@ -1,4 +1,4 @@
-"""Words to ids: any text has ids, the same captions give the same model, and no text spells a control token."""
+"""Tests of the text tokenizer: any text has ids, training is deterministic, text is never read as control tokens."""
 
 import pytest
 

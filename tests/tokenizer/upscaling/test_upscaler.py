@@ -1,4 +1,4 @@
-"""The upscaler: what a frame becomes does not depend on how it came, and a fresh one is bicubic interpolation."""
+"""Tests of the upscaler: chunks, batches and tiles do not change frames; a fresh one is bicubic interpolation."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Tiles and memory: tiles cover a picture once, meet without a seam; what does not fit is refused by what would."""
+"""Tests of tiles and memory: tiles cover a picture once and join without a seam; the error names what fits."""
 
 import math
 from dataclasses import replace

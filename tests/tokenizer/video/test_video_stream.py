@@ -1,4 +1,4 @@
-"""Clips of any length through the video tokenizer: what chunks give is what the whole gives, and little is held."""
+"""Tests of the video tokenizer on clips of any length: equality of chunks and whole, and bounded memory."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The video tokenizer: causal, the same in chunks, honest about shapes; as patches, with stages, and with both."""
+"""Tests of the video tokenizer: causality, chunks, invalid shapes; with patches, with stages, and with both."""
 
 import functools
 import itertools

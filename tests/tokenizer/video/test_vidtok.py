@@ -1,4 +1,4 @@
-"""The nets of VidTok at their published sizes: names and shapes of parameters as the reference has them."""
+"""Tests of the nets of VidTok at their published sizes: names and shapes of parameters equal the reference."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A language model learns what it lacks while all that it knew stays as it was."""
+"""Tests of freeze_known: only new parameters of a language model are trained."""
 
 from dataclasses import replace
 from pathlib import Path

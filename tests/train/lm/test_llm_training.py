@@ -1,4 +1,4 @@
-"""A video model that reads its captions through a language model: trained, exported, and asked for what it saw."""
+"""Test of a video model with a language model as text encoder: training, export, generation."""
 
 import numpy as np
 import pytest

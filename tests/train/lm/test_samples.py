@@ -1,4 +1,4 @@
-"""What the language model is trained on: the prefix of each task, and codes that fit it."""
+"""Tests of training samples of the language model: the prefix of each task, and its codes."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def sample() -> TokenSample:
 
 @pytest.fixture(scope="module")
 def story(sample: TokenSample) -> TokenSample:
-    """A clip of two whom pictures show, codes 2001 and 2002, and its next shot of the second one."""
+    """Return a clip with two references, codes 2001 and 2002, and its next shot with the second one."""
     return {
         **sample,
         "references": np.broadcast_to(np.array([2001, 2002], np.int32)[:, None, None], (2, 1, 2)),

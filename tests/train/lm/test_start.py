@@ -1,4 +1,4 @@
-"""A training goes on from a model that knew less: what it knew stays, what it learns is new."""
+"""Tests of start_from: known parameters are taken from a smaller model, new ones are fresh."""
 
 from dataclasses import replace
 

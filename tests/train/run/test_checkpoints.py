@@ -1,4 +1,4 @@
-"""Checkpoints: what is read back is what was written, or it is named and passed over."""
+"""Tests of checkpoints: they are restored bit for bit; damaged ones are reported and skipped."""
 
 import subprocess
 import sys

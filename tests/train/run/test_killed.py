@@ -1,4 +1,4 @@
-"""Runs that are killed: a training that is started again is the one that was left alone, whatever ended it."""
+"""Tests of killed runs: a restarted training equals an uninterrupted one."""
 
 import random
 import subprocess

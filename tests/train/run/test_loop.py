@@ -1,4 +1,4 @@
-"""The loop: a run that is stopped in any way and started again is the run that was left alone."""
+"""Tests of the loop: a run that is stopped in any way and started again equals an uninterrupted one."""
 
 import hashlib
 import json

@@ -86,7 +86,7 @@ VIDEO = (
     "--model.bits 8 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 8 "
     "--model.decoder-blocks 1 --data.frames 5 --data.crop 16 --batch-size 4 --loop.log-every 1"
 ).split()
-"""What makes a configuration small enough for a test."""
+"""Options that make a configuration small enough for a test."""
 
 
 AUDIO = (

@@ -1,4 +1,4 @@
-"""What a run keeps and shows beside its state: its best checkpoint, evaluations, speed, traces, a dry run."""
+"""Tests of the outputs of a run: best checkpoint, evaluations, speed, traces, dry run."""
 
 import json
 import math

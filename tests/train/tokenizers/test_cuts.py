@@ -1,4 +1,4 @@
-"""Clips that are drawn as if they cut, for a decoder that shall begin a shot with nothing before it."""
+"""Tests of clips that are decoded as if they had a cut, to train a decoder to start a shot without a past."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Growth: a larger tokenizer rebuilds what the smaller one did, and one of clips paints a still clip as its picture."""
+"""Tests of grown tokenizers: a larger one rebuilds as the smaller one; one of clips rebuilds stills as images."""
 
 from dataclasses import replace
 

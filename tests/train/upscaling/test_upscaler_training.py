@@ -1,4 +1,4 @@
-"""Upscalers that are trained: on pairs that are what they will meet, from where bicubic interpolation is."""
+"""Tests of training an upscaler: pairs of clips, start at bicubic interpolation, files of a run."""
 
 import json
 from dataclasses import replace
