@@ -102,7 +102,7 @@ REFUSED = {
 REFUSED_BY_TASK = {
     "evaluate generation --task emoji --num-frames 9": "not for emoji",
     "evaluate generation --task world --best-of 2": "not for world",
-    "evaluate generation --task words-latin": "there are words, ",
+    "evaluate generation --task words-latin": "choose one of words, ",
 }
 
 ACCEPTED = {
