@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from reelm.errors import RequestError
@@ -67,6 +68,26 @@ def test_the_rate_of_a_step_that_was_skipped_is_that_of_the_next_one():
 def test_muon_has_a_separate_learning_rate():
     found = rates(2, muon=0.5, warmup=0, schedule="constant")
     assert found == [{"learning_rate": 1.0, "muon_learning_rate": 0.5}] * 2
+
+
+def test_the_average_of_the_parameters_follows_them_sooner_at_first():
+    optimizer = OptimizerConfig(learning_rate=0.1, schedule="constant", warmup=0).build(5)
+    step = make_step(lambda params, batch, key, step: (jnp.sum(jnp.square(params["w"])), {}), optimizer, 0.3)
+    current, wanted = state.create({"w": jnp.ones(3)}, optimizer, 0), np.ones(3)
+    for number in range(5):
+        current, _ = step(current, jnp.float32(0))
+        decay = min(0.3, (1 + number) / (10 + number))
+        wanted = decay * wanted + (1 - decay) * np.asarray(current.params["w"])
+        np.testing.assert_allclose(current.ema["w"], wanted, rtol=1e-6)
+    assert (current.ema["w"] > current.params["w"]).all()
+
+
+def test_a_gradient_longer_than_the_clip_is_shortened_to_it():
+    optimizer = OptimizerConfig(clip=2.0, betas=(0.9, 0.99)).build(5)
+    params = {"w": jnp.zeros(2)}
+    for gradient, wanted in (([3.0, 4.0], [1.2, 1.6]), ([0.3, 0.4], [0.3, 0.4])):
+        _, after = optimizer.update({"w": jnp.array(gradient)}, optimizer.init(params), params)
+        np.testing.assert_allclose(optax.tree.get(after, "mu")["w"], 0.1 * np.array(wanted), rtol=1e-6)
 
 
 def test_a_decay_that_does_not_fit_is_refused_with_the_numbers():
