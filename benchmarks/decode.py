@@ -27,7 +27,7 @@ from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import NumberFormat, arrange, check_mesh, narrowed, unroll
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import RULES_IN_USE, of_state
-from reelm.sampling.decoding.choose import Controls
+from reelm.sampling.decoding.choose import SamplingParams
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram, span_for
 
@@ -120,7 +120,7 @@ def clip_seconds(
     words = np.random.default_rng(0).integers(0, 256, (clips, config.prefix)).astype(np.int32)
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
-    controls = Controls.of(clips, cfg_scale=[1.0] * config.frames)
+    sampling = SamplingParams.of(clips, cfg_scale=[1.0] * config.frames)
     prefill = Prefill(config, layout, layout.slots, arguments.lookahead, False, dtype)
 
     sizes = np.full(clips, layout.per_picture, np.int32)
@@ -130,7 +130,7 @@ def clip_seconds(
         for i in range(layout.frames):
             span = span_for(i, layout.frames)
             program = FrameProgram(config, layout, span, "video", arguments.lookahead)
-            _, _, state = program.draw(params, state, sizes, controls)
+            _, _, state = program.draw(params, state, sizes, sampling)
         return jax.block_until_ready(state)
 
     with jax.set_mesh(mesh or MeshSpec().build(jax.devices()[:1])):

@@ -22,7 +22,7 @@ from reelm.programs.program import program
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
-class Controls:
+class SamplingParams:
     """The numbers that steer each draw, float32 or int32, of each of B clips.
 
     Attributes:
@@ -57,8 +57,8 @@ class Controls:
         min_p: Sequence[float] = (0.0,),
         cfg_scale: Sequence[float] = (1.0,),
         cfg_min_p: float = 0.0,
-    ) -> "Controls":
-        """Return the same controls for each of `clips` clips, from plain numbers that `Options` has checked."""
+    ) -> "SamplingParams":
+        """Return the same parameters for each of `clips` clips, from plain numbers that `Options` has checked."""
         numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
         numbers |= {"cfg_scale": cfg_scale, "cfg_min_p": cfg_min_p}
         # Made on the host: each operation on the device would compile another program.
@@ -109,30 +109,32 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
     return jax.vmap(lambda key, positions: jax.vmap(partial(of_code, key))(positions))(keys, positions)
 
 
-def draw(logits: jax.Array, noise: jax.Array, controls: Controls, scale: jax.Array, min_p: jax.Array) -> jax.Array:
+def draw(
+    logits: jax.Array, noise: jax.Array, sampling: SamplingParams, scale: jax.Array, min_p: jax.Array
+) -> jax.Array:
     """Draw a value for each place, with guidance; int32 `[B, ...]`.
 
     Args:
         logits: float32 `[B, ..., V]`, or `[2B, ..., V]` with those of the unconditional model after them.
         noise: Gumbel noise `[B, ..., V]`.
-        controls: of each clip.
+        sampling: parameters of each clip.
         scale: `[B, ..., 1]`, of guidance.
         min_p: `[B, ..., 1]`.
     """
     if len(logits) > len(noise):
-        logits = guide(logits, scale, _spread(controls.cfg_min_p, noise))
-    return choose(logits, noise, controls, min_p)
+        logits = guide(logits, scale, _spread(sampling.cfg_min_p, noise))
+    return choose(logits, noise, sampling, min_p)
 
 
-def choose(logits: jax.Array, noise: jax.Array, controls: Controls, min_p: jax.Array | float = 0.0) -> jax.Array:
+def choose(logits: jax.Array, noise: jax.Array, sampling: SamplingParams, min_p: jax.Array | float = 0.0) -> jax.Array:
     """Draw a value from each row of float32 logits `[B, ..., V]`, with Gumbel noise of that shape; int32 `[B, ...]`.
 
     min_p: `[B, ..., 1]`, or one number for all.
     """
     temperature, top_k, top_p = (
-        _spread(each, logits) for each in (controls.temperature, controls.top_k, controls.top_p)
+        _spread(each, logits) for each in (sampling.temperature, sampling.top_k, sampling.top_p)
     )
-    kept = _truncate(logits, temperature, top_k, top_p) if controls.truncates else logits
+    kept = _truncate(logits, temperature, top_k, top_p) if sampling.truncates else logits
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
     return _argmax(_likely(kept, jnp.asarray(min_p), temperature) + temperature * noise)
 

@@ -16,7 +16,7 @@ from reelm.device import device
 from reelm.lm.language_model import LanguageModel
 from reelm.programs.program import program
 
-from .choose import Controls
+from .choose import SamplingParams
 from .state import DecodeState
 from .window_plan import StreamPlan
 from .windows import Drawer, LatentFrame, NextFrame, SlidingWindow, first_frames
@@ -156,11 +156,11 @@ def draw_together(asked: Sequence[NextFrame], params: dict, rows: int) -> list[t
     first = asked[0]
     clips = len(first.sizes[0])
     padded = [*asked, *[first] * (rows - len(asked))]
-    state, controls = _joined([each.state for each in padded], [each.controls for each in padded])
+    state, sampling = _joined([each.state for each in padded], [each.sampling for each in padded])
     real = np.repeat(np.arange(rows) < len(asked), clips)  # padding has no codes to draw, so nothing waits for it
     sizes = tuple(np.concatenate(each) * real for each in zip(*(each.sizes for each in padded), strict=True))
     programs = max((each.programs for each in asked), key=lambda programs: programs[0].span or 0)
-    frame, state = NextFrame(programs, sizes, first.known, state, controls).draw(params)
+    frame, state = NextFrame(programs, sizes, first.known, state, sampling).draw(params)
     parts = _split(rows, frame, state)[: len(asked)]
     return [
         (part._replace(sound=None if part.sound is None else first_frames(part.sound, int(one.sizes[1].max()))), state)
@@ -169,8 +169,8 @@ def draw_together(asked: Sequence[NextFrame], params: dict, rows: int) -> list[t
 
 
 @program(static=())
-def _joined(states: list[DecodeState], controls: list[Controls]) -> tuple[DecodeState, Controls]:
-    joined = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *controls)
+def _joined(states: list[DecodeState], sampling: list[SamplingParams]) -> tuple[DecodeState, SamplingParams]:
+    joined = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *sampling)
     # With guidance, the conditional rows of all come before the unconditional ones.
     return DecodeState.joined(states), joined
 

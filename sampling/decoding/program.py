@@ -32,7 +32,7 @@ from reelm.programs.program import program
 from reelm.sampling.options import Decoding
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
-from .choose import Controls, at_frames, draw, noise_of
+from .choose import SamplingParams, at_frames, draw, noise_of
 from .state import DecodeState, control_of_rows
 
 # The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time; most guesses of sound are
@@ -84,7 +84,7 @@ class FrameProgram:
     lookahead: int = 1
 
     def draw(
-        self, params: dict, state: DecodeState, sizes: np.ndarray, controls: Controls
+        self, params: dict, state: DecodeState, sizes: np.ndarray, sampling: SamplingParams
     ) -> tuple[jax.Array, jax.Array, DecodeState]:
         """Draw the next codes of the group.
 
@@ -92,19 +92,19 @@ class FrameProgram:
             params: with unrolled layers.
             state: donated; do not use it again.
             sizes: int32 `[B]`, number of codes of each clip, at most the N of `state.guesses`.
-            controls: traced.
+            sampling: parameters of each clip, traced.
 
         Returns:
             Ids int32 `[B, rows, columns]` of a picture, as a device holds them, or codes `[B, N, L]` of sound, of which
             the first `sizes` audio frames count; the numbers of forward passes int32 `[B]`; the state after them.
         """
         one = self._for_clips(len(sizes))
-        return one.draw_program(one._passes(sizes), params, state, sizes, controls)
+        return one.draw_program(one._passes(sizes), params, state, sizes, sampling)
 
-    def prepare(self, params: dict, state: DecodeState, sizes: np.ndarray, controls: Controls) -> None:
+    def prepare(self, params: dict, state: DecodeState, sizes: np.ndarray, sampling: SamplingParams) -> None:
         """Begin to compile `draw`; all arguments but the sizes may be shapes."""
         one = self._for_clips(len(sizes))
-        one.draw_program.prepare(one._passes(sizes), params, state, sizes, controls)
+        one.draw_program.prepare(one._passes(sizes), params, state, sizes, sampling)
 
     def _for_clips(self, clips: int) -> "FrameProgram":
         if not device().extra_codes_cost or clips < _MANY_CLIPS:
@@ -117,7 +117,7 @@ class FrameProgram:
 
     @program(static=("self", "passes"), donate=("state",))
     def draw_program(
-        self, passes: int | None, params: dict, state: DecodeState, sizes: jax.Array, controls: Controls
+        self, passes: int | None, params: dict, state: DecodeState, sizes: jax.Array, sampling: SamplingParams
     ) -> tuple[jax.Array, jax.Array, DecodeState]:
         """Run the compiled part of `draw`; `passes` is the static length of its loop, one code a forward pass."""
         guesses = state.guesses[self.group]
@@ -126,7 +126,7 @@ class FrameProgram:
         positions = state.stream_positions(most + self.lookahead)
         noise = noise_of(state.keys, positions, self.config.split(self.group))
         frames = self.layout.frame_at(positions)
-        scales, least = at_frames(controls.cfg_scale, frames), at_frames(controls.min_p, frames)
+        scales, least = at_frames(sampling.cfg_scale, frames), at_frames(sampling.min_p, frames)
         # A lookahead may reach past the last code.
         asked = self._control(params, state, most + self.lookahead)
 
@@ -142,7 +142,7 @@ class FrameProgram:
             control = None if asked is None else row_slices(asked, state.of_rows(loop.done), self.lookahead)
             hidden, cache = self._extend(params, state, loop.cache, inputs, state.position + loop.done, control)
             noise_here = [here(each) for each in noise]
-            drawn = self._draw(params, hidden, noise_here, here(scales), here(least), controls)
+            drawn = self._draw(params, hidden, noise_here, here(scales), here(least), sampling)
             right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=2)
             found = 1 + jnp.sum(jnp.cumprod(right, axis=1), axis=1)
             codes = jax.vmap(partial(jax.lax.dynamic_update_slice_in_dim, axis=0))(loop.codes, drawn, loop.done + 1)
@@ -229,7 +229,7 @@ class FrameProgram:
         noise: Sequence[jax.Array],
         scale: jax.Array,
         min_p: jax.Array,
-        controls: Controls,
+        sampling: SamplingParams,
     ) -> jax.Array:
         """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`.
 
@@ -243,7 +243,7 @@ class FrameProgram:
         def value(logits: jax.Array, noise: jax.Array) -> jax.Array:
             """Return the values int32 `[R, W]` of a sub-token."""
             logits = constrain(logits, "batch", None, None)
-            values = draw(logits, noise, controls, scale, min_p)
+            values = draw(logits, noise, sampling, scale, min_p)
             return jnp.concatenate([values, values]) if len(logits) > clips else values
 
         values = value(head.first_logits(self.config, params, self.group, hidden), noise[0])

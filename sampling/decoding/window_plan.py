@@ -19,7 +19,7 @@ from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, Group
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.tokenizer.codes import to_host
 
-from .choose import Controls
+from .choose import SamplingParams
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class StreamPlan:
         shots: in order, the first from latent frame 0.
         negative: prefixes of the negative prompt, in as many rows as the words of a shot; None without guidance.
         seeds: `[B]`, of each clip.
-        controls: of each clip's draws.
+        sampling: parameters of each clip's draws.
         frames: latent frames of a window.
         overlap: latent frames of the window before that a window reads again.
         lookahead: codes of each group to read in one forward pass.
@@ -66,7 +66,7 @@ class StreamPlan:
     shots: Sequence[ShotPlan]
     negative: Prefix | None
     seeds: Sequence[int]
-    controls: Controls
+    sampling: SamplingParams
     frames: int
     overlap: int
     lookahead: Mapping[Group, int]

@@ -21,7 +21,7 @@ from reelm.lm.specials import Group
 from reelm.programs.program import program
 from reelm.tokenizer.codes import to_device
 
-from .choose import Controls, keys_of
+from .choose import SamplingParams, keys_of
 from .prefill import Prefill
 from .program import FrameProgram, span_for
 from .state import DecodeState
@@ -51,14 +51,14 @@ class NextFrame:
         sizes: int32 `[B]` each, number of codes of each program for each clip.
         known: given codes of each program, as `FrameProgram.read` takes them; None where they are drawn.
         state: before it; donated by `draw`.
-        controls: of each clip.
+        sampling: parameters of each clip.
     """
 
     programs: tuple[FrameProgram, ...]
     sizes: tuple[np.ndarray, ...]
     known: tuple[jax.Array | None, ...]
     state: DecodeState
-    controls: Controls
+    sampling: SamplingParams
 
     @property
     def kind(self) -> Hashable:
@@ -66,7 +66,7 @@ class NextFrame:
         if any(each is not None for each in self.known):
             return None
         programs = tuple(replace(each, span=0) for each in self.programs)  # the longest span serves all
-        leaves, tree = jax.tree.flatten((self.state, self.controls))
+        leaves, tree = jax.tree.flatten((self.state, self.sampling))
         return programs, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
     def draw(self, params: dict) -> tuple[LatentFrame, DecodeState]:
@@ -74,7 +74,7 @@ class NextFrame:
         state, codes, forwards = self.state, list[jax.Array](), list[jax.Array | np.ndarray]()
         for one, sizes, known in zip(self.programs, self.sizes, self.known, strict=True):
             if known is None:
-                drawn, count, state = one.draw(params, state, sizes, self.controls)
+                drawn, count, state = one.draw(params, state, sizes, self.sampling)
                 codes.append(drawn)
                 forwards.append(count)
             else:
@@ -90,7 +90,7 @@ class NextFrame:
         """Begin to compile `draw`; the arrays may be shapes."""
         for one, sizes, known in zip(self.programs, self.sizes, self.known, strict=True):
             if known is None:
-                one.prepare(params, self.state, sizes, self.controls)
+                one.prepare(params, self.state, sizes, self.sampling)
 
 
 def first_frames(sound: jax.Array, count: int) -> jax.Array:
@@ -151,7 +151,7 @@ class SlidingWindow:
     def __init__(self, drawer: Drawer, plan: StreamPlan):
         self._drawer, self._lm, self._plan, self._clips = drawer, drawer.lm, plan, len(plan.seeds)
         self._held: np.ndarray | None = None  # the control field from the next latent frame on, in place of the plan's
-        self._controls = jax.device_put(plan.controls)
+        self._sampling = jax.device_put(plan.sampling)
         self._keys = keys_of(plan.seeds)
         self._first = 0  # latent frame of the stream that the window begins with
         self._shot: ShotPlan | None = None  # for which the window was opened
@@ -231,7 +231,7 @@ class SlidingWindow:
             sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
             known=self._known_codes(now)[: len(groups)],
             state=replace(state, control=self._of_clips(self._asked_for(now))),
-            controls=self._controls,
+            sampling=self._sampling,
         )
 
     def add(self, shot: ShotPlan) -> None:

@@ -14,7 +14,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.steering import field_of
-from reelm.sampling.decoding.choose import Controls
+from reelm.sampling.decoding.choose import SamplingParams
 from reelm.sampling.decoding.program import lookahead_for
 from reelm.sampling.decoding.window_plan import ShotPlan, StreamPlan
 from reelm.sampling.parts import ModelParts
@@ -48,7 +48,7 @@ def plan_stream(model: ModelParts, inputs: Inputs, choice: Choice) -> StreamPlan
         ],
         negative=_prefix(lm, negative, settings.fps, conditions) if settings.guided else None,
         seeds=seeds,
-        controls=_controls(settings, lm.config.frames, len(seeds)),
+        sampling=_sampling_params(settings, lm.config.frames, len(seeds)),
         frames=frames,
         overlap=settings.latent_overlap,
         lookahead=lookahead_for(settings.decoding, model.defaults.lookahead),
@@ -86,10 +86,10 @@ def _prefix(lm: LanguageModel, words: Sequence[str], fps: float, conditions: Con
     return prompt_prefix(lm.config, lm.text, words, rows=rows, columns=columns, fps=fps)
 
 
-def _controls(settings: Settings, frames: int, clips: int) -> Controls:
+def _sampling_params(settings: Settings, frames: int, clips: int) -> SamplingParams:
     """Return the traced values of each clip's draws; schedules have a number for each of `frames` latent frames."""
     numbers: dict[str, Any] = {name: getattr(settings, name) for name in ("temperature", "top_k", "top_p", "cfg_min_p")}
     for name in ("cfg_scale", "min_p"):
         schedule: tuple[float, ...] = getattr(settings, name)
         numbers[name] = (*schedule, *schedule[-1:] * frames)[:frames]
-    return Controls.of(clips, **numbers)
+    return SamplingParams.of(clips, **numbers)

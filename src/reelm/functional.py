@@ -1,7 +1,8 @@
 """Pure functions over parameters, for your own JAX code.
 
 All of it runs under `jit`, `grad`, `vmap`, `scan` and `shard_map`, and on meshes of explicit or automatic axes. Only
-`video_tokenizer`, `audio_tokenizer`, `language_model`, `prompt_prefix`, `for_decoding` and `Controls.of` run outside.
+`video_tokenizer`, `audio_tokenizer`, `language_model`, `prompt_prefix`, `for_decoding` and `SamplingParams.of` run
+outside.
 
 A tokenizer is a Flax module and its parameters. It encodes frames to latents, whose signs are the code. It decodes
 codes, which are these signs, -1 and +1 as floats. Ids are the same codes as integers.
@@ -38,7 +39,7 @@ from reelm.lm.prompts import prompt_prefix
 from reelm.lm.sharding import of_batch as batch_sharding
 from reelm.lm.sharding import of_state as param_shardings
 from reelm.lm.specials import Group
-from reelm.sampling.decoding.choose import Controls, choose, draw, guide, keys_of, noise_of
+from reelm.sampling.decoding.choose import SamplingParams, choose, draw, guide, keys_of, noise_of
 from reelm.sampling.folder.load import load
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.net import AudioNet
@@ -57,7 +58,7 @@ __all__ = [
     "AudioTokenizerConfig",
     "ClipCodes",
     "CodeSpec",
-    "Controls",
+    "SamplingParams",
     "LMConfig",
     "Layout",
     "Logits",

@@ -25,7 +25,7 @@ from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import NumberFormat, arrange, narrowed, unroll
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
-from reelm.sampling.decoding.choose import Controls
+from reelm.sampling.decoding.choose import SamplingParams
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import DecodeState
@@ -67,24 +67,24 @@ def decoding_params(config: LMConfig, weights: NumberFormat, shards: int = 1) ->
     )
 
 
-def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState, Controls]:
+def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState, SamplingParams]:
     """Shapes of the decoding of guided clips."""
     layout = config.layout(config.frames, *GRID)
-    controls = jax.eval_shape(lambda: Controls.of(clips, cfg_scale=[2.0] * config.frames))
+    sampling = jax.eval_shape(lambda: SamplingParams.of(clips, cfg_scale=[2.0] * config.frames))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clips))
     prefill = Prefill(config, layout, layout.slots, 1, True, jnp.bfloat16)
     params = decoding_params(config, "bfloat16")
     made = jax.eval_shape(prefill.start, params, make_prefix(config, 2 * clips), shaped(()), keys, None)
-    return layout, made, controls
+    return layout, made, sampling
 
 
 def drawing(config: LMConfig, layout: Layout, group: Group) -> Any:
-    """The jitted drawing of a group's codes, one by one, as a function of params, state and controls."""
+    """The jitted drawing of a group's codes, one by one, as a function of params, state and sampling."""
     size = layout.per_picture if group == "video" else layout.sound_of(1)
     program = FrameProgram(config, layout, layout.frames, group)
 
-    def draw(params: Any, state: DecodeState, controls: Controls) -> Any:
-        return program.draw(params, state, np.full(len(state.keys), size, np.int32), controls)
+    def draw(params: Any, state: DecodeState, sampling: SamplingParams) -> Any:
+        return program.draw(params, state, np.full(len(state.keys), size, np.int32), sampling)
 
     return jax.jit(draw, donate_argnames="state")
 
@@ -100,7 +100,7 @@ def decoding_is_cut() -> None:
     """Of two layers of the 8b net over eight devices: weights and cache are cut, and what is sent are activations."""
     config = replace(configs.get("lm", "8b").model, layers=2)
     mesh = MeshSpec.parse("tensor=8").build()
-    layout, made, controls = decode_arguments(config, 1)
+    layout, made, sampling = decode_arguments(config, 1)
     with jax.set_mesh(mesh):
         params = decoding_params(config, "bfloat16", 8)
         placed = on(params, sharding.of_state(params, mesh, sharding.RULES_IN_USE))
@@ -108,8 +108,8 @@ def decoding_is_cut() -> None:
         whole = sharding.whole(mesh)
         placed = replace(jax.tree.map(lambda _: whole, made), cache=jax.tree.map(lambda _: of_cache, made.cache))
         made = on(made, placed)
-        controls = on(controls, jax.tree.map(lambda _: whole, controls))
-        compiled = drawing(config, layout, "video").lower(params=placed, state=made, controls=controls).compile()
+        sampling = on(sampling, jax.tree.map(lambda _: whole, sampling))
+        compiled = drawing(config, layout, "video").lower(params=placed, state=made, sampling=sampling).compile()
     assert_cut(placed)
     program = str(compiled.as_text())
     shard = config.width * 2 * config.hidden // 8
@@ -184,11 +184,11 @@ def test_a_training_step_becomes_a_program_for_cuda_and_tpu():
 @pytest.mark.parametrize("weights", [pytest.param("bfloat16", marks=pytest.mark.long), "int8"])
 def test_decoding_becomes_a_program_for_cuda_and_tpu(weights):
     config = replace(configs.get("lm", "8b").model, layers=3)  # each is lowered like the others
-    layout, made, controls = decode_arguments(config, 1)
+    layout, made, sampling = decode_arguments(config, 1)
     params = decoding_params(config, weights)
     kind = {"bfloat16": "bf16", "int8": "i8"}[weights]
     for group in get_args(Group):
-        traced = drawing(config, layout, group).trace(params=params, state=made, controls=controls)
+        traced = drawing(config, layout, group).trace(params=params, state=made, sampling=sampling)
         for platform in ("cuda", "tpu"):
             text = traced.lower(lowering_platforms=(platform,)).as_text()
             # Every matrix goes into the program in the format it is to be read in.

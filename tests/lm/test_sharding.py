@@ -29,7 +29,7 @@ from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import for_decoding
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import FILLER, SPECIALS
-from reelm.sampling.decoding.choose import Controls
+from reelm.sampling.decoding.choose import SamplingParams
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 from reelm.train.lm.config import LMRun
@@ -187,7 +187,7 @@ def ids() -> None:
         found = []
         COMPILED.clear()
         for temperature in (1.0, 0.5):
-            controls = Controls.of(2, temperature=temperature, cfg_scale=[2.0])
+            sampling = SamplingParams.of(2, temperature=temperature, cfg_scale=[2.0])
             with jax.set_mesh(mesh or one):
                 prefill = Prefill(config, layout, layout.slots, window, True, jnp.float32)
                 state = prefill.start(ready, rows, 0, keys, None)
@@ -195,8 +195,8 @@ def ids() -> None:
                     picture = FrameProgram(config, layout, layout.frames, "video", window)
                     track = FrameProgram(config, layout, layout.frames, "sound", window)
                     size = layout.sound_of(i)
-                    frame, _, state = picture.draw(ready, state, np.full(2, layout.per_picture, np.int32), controls)
-                    sound, _, state = track.draw(ready, state, np.full(2, size, np.int32), controls)
+                    frame, _, state = picture.draw(ready, state, np.full(2, layout.per_picture, np.int32), sampling)
+                    sound, _, state = track.draw(ready, state, np.full(2, size, np.int32), sampling)
                     found.append(np.concatenate([np.ravel(frame), np.ravel(sound[:, :size])]))
         # A program to begin, one for all pictures and one for all sound; none for another temperature.
         ours = [name for name in COMPILED if name in ("jit(start)", "jit(draw_program)")]

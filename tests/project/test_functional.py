@@ -253,7 +253,7 @@ def test_a_sampler_of_ones_own_draws_the_clip_of_its_seed(tiny_model):
         config.layout(2, 2, 3),
         functional.prompt_prefix(config, lm.text, [words], rows=2, columns=3, fps=8),
     )
-    controls = functional.Controls.of(2)
+    sampling = functional.SamplingParams.of(2)
 
     @jax.jit
     def sample(params: dict, prefix: functional.Prefix, seeds: jax.Array) -> jax.Array:
@@ -269,7 +269,7 @@ def test_a_sampler_of_ones_own_draws_the_clip_of_its_seed(tiny_model):
             noise, parts = functional.noise_of(keys, here[:, None], split), jnp.zeros((2, 1, len(split)), jnp.int32)
             for k in range(len(split)):
                 logits = functional.all_logits(config, params, "video", hidden, parts)[k]
-                parts = parts.at[..., k].set(functional.choose(logits, noise[k], controls))
+                parts = parts.at[..., k].set(functional.choose(logits, noise[k], sampling))
             last = functional.embed_codes(config, params, "video", parts, hidden.dtype)[:, 0]
             return (last, cache), functional.sub_tokens_to_ids(parts, config.code)[:, 0]
 

@@ -7,28 +7,28 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.sampling.decoding.choose import Controls, at_frames, draw, guide, noise_of
+from reelm.sampling.decoding.choose import SamplingParams, at_frames, draw, guide, noise_of
 from reelm.sampling.decoding.choose import choose as choosing
 
 choose = jax.jit(choosing)  # as decoding does; the dials are traced
 LOGITS = jnp.array([[0.0, 3.0, 1.0, 2.0, -1.0], [5.0, 4.9, -3.0, 0.0, 0.0]])
 
 
-def draws(controls: Controls, min_p: float = 0.0, count: int = 4000) -> np.ndarray:
+def draws(sampling: SamplingParams, min_p: float = 0.0, count: int = 4000) -> np.ndarray:
     noise = jax.random.gumbel(jax.random.key(0), (count, LOGITS.shape[-1]))
-    return np.asarray(choose(jnp.broadcast_to(LOGITS[:1], noise.shape), noise, controls, min_p))
+    return np.asarray(choose(jnp.broadcast_to(LOGITS[:1], noise.shape), noise, sampling, min_p))
 
 
-def checked(**controls: Any) -> Controls:
-    return Controls.of(1, **controls)
+def checked(**sampling: Any) -> SamplingParams:
+    return SamplingParams.of(1, **sampling)
 
 
 @pytest.mark.parametrize(
-    ("controls", "min_p"),
+    ("sampling", "min_p"),
     [(checked(temperature=0.0), 0), (checked(top_k=1), 0), (checked(top_p=1e-6), 0), (checked(), 1)],
 )
-def test_greedy_top_1_a_tiny_top_p_and_a_full_min_p_take_the_likeliest(controls, min_p):
-    assert (draws(controls, min_p) == 1).all()
+def test_greedy_top_1_a_tiny_top_p_and_a_full_min_p_take_the_likeliest(sampling, min_p):
+    assert (draws(sampling, min_p) == 1).all()
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
@@ -67,11 +67,11 @@ def test_noise_belongs_to_its_clip_its_place_and_its_sub_token():
     assert len(np.unique(np.concatenate([np.ravel(each) for each in noise]))) > 0.99 * 9 * 40
 
 
-@pytest.mark.parametrize(("controls", "min_p"), [(checked(), 0), (checked(temperature=0.7, top_k=3, top_p=0.9), 0.1)])
-def test_a_draw_does_not_depend_on_its_batch(controls, min_p):
+@pytest.mark.parametrize(("sampling", "min_p"), [(checked(), 0), (checked(temperature=0.7, top_k=3, top_p=0.9), 0.1)])
+def test_a_draw_does_not_depend_on_its_batch(sampling, min_p):
     noise = np.asarray(jax.random.gumbel(jax.random.key(1), (100, 2, LOGITS.shape[-1])))
-    both = choose(jnp.broadcast_to(LOGITS, noise.shape), noise, controls, min_p)
-    alone = [[choose(LOGITS[i : i + 1], each[i : i + 1], controls, min_p)[0] for i in range(2)] for each in noise]
+    both = choose(jnp.broadcast_to(LOGITS, noise.shape), noise, sampling, min_p)
+    alone = [[choose(LOGITS[i : i + 1], each[i : i + 1], sampling, min_p)[0] for i in range(2)] for each in noise]
     np.testing.assert_array_equal(both, alone)
     assert len(np.unique(both)) > 1
 
@@ -95,14 +95,14 @@ def test_a_draw_is_a_choice_among_guided_values():
     guiding, drawing = jax.jit(guide), jax.jit(draw)
     rows, at = jnp.tile(LOGITS[:, None], (1, 300, 1)), jnp.ones((1, 300, 1))
     noise = jax.random.gumbel(jax.random.key(1), (1, *rows.shape[1:]))
-    for logits, min_p, controls in (
+    for logits, min_p, sampling in (
         (rows, 0.3, checked(top_k=4)),
         (rows, 0.0, checked(temperature=1.5, top_p=0.9, cfg_min_p=0.1)),
         (rows[:1], 0.02, checked()),
     ):
-        guided = guiding(logits, 2 * at, controls.cfg_min_p[:, None, None]) if len(logits) == 2 else logits
-        chosen = choose(guided, noise, controls, min_p)
-        np.testing.assert_array_equal(drawing(logits, noise, controls, 2 * at, min_p * at), chosen)
+        guided = guiding(logits, 2 * at, sampling.cfg_min_p[:, None, None]) if len(logits) == 2 else logits
+        chosen = choose(guided, noise, sampling, min_p)
+        np.testing.assert_array_equal(drawing(logits, noise, sampling, 2 * at, min_p * at), chosen)
         assert len(np.unique(chosen)) > 1
 
 
@@ -115,13 +115,13 @@ def test_changing_a_dial_does_not_compile_again():
     traced = []
 
     @jax.jit
-    def counted(logits, noise, controls):
+    def counted(logits, noise, sampling):
         traced.append(1)
-        return choose(logits, noise, controls)
+        return choose(logits, noise, sampling)
 
-    for controls in (checked(), checked(temperature=0.0), checked(temperature=1.5, min_p=[0.1], cfg_scale=[3.0])):
-        counted(LOGITS, jnp.zeros_like(LOGITS), controls)
+    for sampling in (checked(), checked(temperature=0.0), checked(temperature=1.5, min_p=[0.1], cfg_scale=[3.0])):
+        counted(LOGITS, jnp.zeros_like(LOGITS), sampling)
     assert len(traced) == 1
-    for controls in (checked(top_k=5), checked(temperature=0.7, top_p=0.9, min_p=[0.1]), checked(top_k=3, top_p=0.5)):
-        counted(LOGITS, jnp.zeros_like(LOGITS), controls)
+    for sampling in (checked(top_k=5), checked(temperature=0.7, top_p=0.9, min_p=[0.1]), checked(top_k=3, top_p=0.5)):
+        counted(LOGITS, jnp.zeros_like(LOGITS), sampling)
     assert len(traced) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from reelm.lm.layout import Layout
 from reelm.lm.prompts import prompt_prefix
-from reelm.sampling.decoding.choose import Controls
+from reelm.sampling.decoding.choose import SamplingParams
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram, span_for
 
@@ -29,14 +29,14 @@ def decode(tiny_model):
         prompts = [*PROMPTS, *[""] * (3 if guided else 0)]
         words = prompt_prefix(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
-        controls = Controls.of(len(PROMPTS), temperature=temperature, cfg_scale=[cfg_scale])
+        sampling = SamplingParams.of(len(PROMPTS), temperature=temperature, cfg_scale=[cfg_scale])
         prefill = Prefill(lm.config, layout, layout.slots, WIDEST, guided, jnp.float32)
         state = prefill.start(params, words, 0, keys, None)
         frames, total = [], 0
         for span in spans:
             program = FrameProgram(lm.config, layout, span, "video", window)
             sizes = np.full(len(PROMPTS), layout.per_picture, np.int32)
-            ids, forwards, state = program.draw(params, state, sizes, controls)
+            ids, forwards, state = program.draw(params, state, sizes, sampling)
             frames.append(ids)
             total += np.asarray(forwards)
         assert (state.position == layout.codes).all()

@@ -14,7 +14,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import narrowed, unroll
 from reelm.lm.prefix import Prefix
-from reelm.sampling.decoding.choose import Controls
+from reelm.sampling.decoding.choose import SamplingParams
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 
@@ -34,11 +34,11 @@ def compiled(window: int) -> Any:
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32)
     state = jax.eval_shape(prefill.start, params, prefix, 0, keys, None)
-    controls = Controls.of(1)
+    sampling = SamplingParams.of(1)
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
     draw: Any = FrameProgram.draw_program.jitted
     passes = LAYOUT.per_picture if window == 1 else None  # as on a GPU
-    return draw.lower(program, passes, params, state, SIZES, controls).compile()
+    return draw.lower(program, passes, params, state, SIZES, sampling).compile()
 
 
 def loop(window: int) -> str:
@@ -72,13 +72,13 @@ def test_every_latent_frame_is_the_same_program():
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(config, layout, layout.slots, 4, False, jnp.float32)
     first = jax.eval_shape(prefill.start, params, prefix, 0, keys, None)
-    controls = Controls.of(1)
+    sampling = SamplingParams.of(1)
     picture, sound = (FrameProgram(config, layout, 2, group, 4) for group in ("video", "sound"))
     draw: Any = FrameProgram.draw_program.jitted
     read: Any = FrameProgram.read.jitted
     after = {
-        "a picture drawn": draw.eval_shape(picture, None, params, first, np.array([9], np.int32), controls)[2],
-        "sound drawn": draw.eval_shape(sound, None, params, first, np.array([1], np.int32), controls)[2],
+        "a picture drawn": draw.eval_shape(picture, None, params, first, np.array([9], np.int32), sampling)[2],
+        "sound drawn": draw.eval_shape(sound, None, params, first, np.array([1], np.int32), sampling)[2],
         "a picture read": read.eval_shape(picture, params, first, jnp.zeros((1, 3, 3), jnp.int32)),
         "sound read": read.eval_shape(sound, params, first, jnp.zeros((1, 1, 2), jnp.int32)),
     }
@@ -95,8 +95,8 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     state = Prefill(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32).start(params, prefix, 0, keys, None)
     cache = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in cache]
-    controls = Controls.of(1)
+    sampling = SamplingParams.of(1)
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video")
-    state = program.draw(params, state, SIZES, controls)[-1]
+    state = program.draw(params, state, SIZES, sampling)[-1]
     assert all(leaf.is_deleted() for leaf in cache)
     assert [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state.cache)] == places
