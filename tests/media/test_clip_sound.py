@@ -1,13 +1,18 @@
 """Sound of clips: it survives the file, is fitted to the pictures and said to be, and what is none is refused."""
 
 import logging
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made.media import moving, reopened, sound_of
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
+from reelm.media.sound import resampled_length
 
 
 def test_sound_survives(tmp_path):
@@ -18,6 +23,18 @@ def test_sound_survives(tmp_path):
     back = reopened(Clip(moving(17), fps=8, audio=sound, sample_rate=16000), tmp_path / "a.mp4")
     assert back.sample_rate == 16000 and sound_of(back).shape == sound.shape and sound_of(back).dtype == np.float32
     assert np.sqrt(np.mean((sound_of(back) - sound)[1600:-1600] ** 2)) < 0.02
+
+
+@given(
+    seconds=st.fractions(min_value=Fraction(1, 100), max_value=3, max_denominator=48),
+    rates=st.tuples(*[st.sampled_from((8_000, 11_025, 16_000, 22_050, 44_100, 48_000))] * 2),
+)
+def test_sound_at_another_rate_lasts_to_its_last_half_sample_and_not_beyond_its_time(seconds, rates):
+    rate, other = rates
+    samples = round(seconds * rate)
+    length = resampled_length(samples, rate, other)
+    assert length >= (samples - Fraction(1, 2)) * other / rate
+    assert length <= math.ceil(seconds * other)
 
 
 @pytest.mark.parametrize(
