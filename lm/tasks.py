@@ -74,7 +74,7 @@ TASKS: Mapping[Task, TaskSpec] = {
     ),
     "reference": TaskSpec(
         pictures=PictureKind.REFERENCE,
-        starts_from="pictures of whom the words call <1>",
+        starts_from="pictures of the subjects that the words call <1>, <2>",
         refusal="to show the subjects of reference pictures; leave references out",
     ),
     "shots": TaskSpec(

@@ -54,7 +54,7 @@ def test_shots_begin_and_cut_where_they_are_asked_to(teller, pictures):
     assert request.inputs.prompts == [((0.0, "a red <1>"), (1.5, "a blue <2>"), (2.5, "two"))]
 
 
-def test_a_window_after_a_cut_sees_the_first_frame_from_afar_and_whom_its_words_name(teller, pictures):
+def test_a_window_after_a_cut_sees_the_first_frame_and_the_references_that_its_words_name(teller, pictures):
     stream = planned(teller, storyboard=SHOTS, references=pictures, cfg_scale=2.0).stream
     anchor: Any = np.zeros((1, 2, 3), np.int32)
     first, second, third = stream.shots
@@ -68,7 +68,7 @@ def test_a_window_after_a_cut_sees_the_first_frame_from_afar_and_whom_its_words_
     assert later.words[0, 0] == CONTINUES and later.times[0, 0] == CUT_FROM
 
 
-def test_each_prompt_of_a_list_is_given_whom_it_names(teller, pictures):
+def test_each_prompt_of_a_list_is_given_the_references_that_it_names(teller, pictures):
     stream = planned(teller, ["a red <1>", "a <2> and <1>", ""], references=pictures).stream
     prefix = stream.prefix(stream.shots[0], 0, None)
     np.testing.assert_array_equal(prefix.numbers, [[1, 0], [1, 2], [1, 2]])
