@@ -35,8 +35,8 @@ def grown(old: dict, fresh: dict) -> dict:
 def with_more_bits(old: dict, fresh: dict) -> dict:
     """Return the parameters of a video tokenizer with the bits of `fresh`; its decoder ignores the new bits at first.
 
-    Each new bit is a random projection of the encoder's features. If the encoder also started at 0, all new bits would
-    have the same gradient and stay equal.
+    Each new bit, or finite scalar, is a random projection of the encoder's features. If the encoder also started at
+    0, all new bits would have the same gradient and stay equal.
     """
     result = grown(old, fresh)
     kernel, bits = result["encoder"]["latent"]["kernel"], old["encoder"]["latent"]["kernel"].shape[-1]

@@ -197,7 +197,9 @@ def _start(run: VideoTokenizerRun, fitted: Mapping[str, Any] | None) -> Mapping[
     ours = isinstance(model, VideoTokenizerConfig)
     if run.keeps_codes and isinstance(model, VideoTokenizerConfig) and _of_other_decoder(start.config, model):
         return with_another_decoder(params, fresh())
-    grows = ours and not model.levels and not model.scalars and start.config.bits < model.bits
+    grows = ours and not model.levels and start.config.bits < model.bits
+    # Of finite scalars, more of them follow those that are trained.
+    grows = grows and model.scalars[: len(start.config.scalars)] == start.config.scalars
     more = {"bits"} if grows else set[str]()
     check_sizes(run.start_from, "video-tokenizer", asdict(start.config), asdict(model), more)
     if grows:

@@ -168,7 +168,8 @@ class VideoTokenizerRun:
     batch_size: int = 32
     """Clips in a step."""
     start_from: Path | None = None
-    """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
+    """Workdir of a training, or a model, whose weights this run starts from; it may have fewer bits. Default: fresh
+    weights."""
     inflate: bool = False
     """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
     freeze_encoder: bool = False

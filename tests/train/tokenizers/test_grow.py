@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import jax
 import numpy as np
+import pytest
 
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train.tokenizers.grow import inflate, with_another_decoder, with_more_bits
 
 SMALL = VideoTokenizerConfig(bits=6, patch=(2, 2, 2), encoder_channels=(6,), decoder_channels=(6,))
-LARGE = replace(SMALL, bits=9)
 OF_IMAGES = VideoTokenizerConfig(
     bits=10,
     patch=(2, 2, 2),
@@ -22,9 +22,11 @@ OF_IMAGES = VideoTokenizerConfig(
 )
 
 
-def test_more_bits_change_no_picture_at_first_and_differ_from_each_other(random_tokenizer):
-    small = random_tokenizer(SMALL)
-    large = VideoTokenizer(LARGE, with_more_bits(small.params, init_params(LARGE, jax.random.key(1))))
+@pytest.mark.parametrize("quantizer", ["lfq", "fsq"])
+def test_more_bits_change_no_picture_at_first_and_differ_from_each_other(random_tokenizer, quantizer):
+    config = replace(SMALL, quantizer=quantizer)
+    small, more = random_tokenizer(config), replace(config, bits=9)
+    large = VideoTokenizer(more, with_more_bits(small.params, init_params(more, jax.random.key(1))))
     video = np.random.default_rng(0).integers(0, 256, (1, 5, 8, 12, 3), dtype=np.uint8)
     np.testing.assert_array_equal(large.encode(video) & (2**6 - 1), small.encode(video))
     np.testing.assert_array_equal(large.reconstruct(video), small.reconstruct(video))
