@@ -4,6 +4,7 @@
 #   leg NAME COMMAND ...   runs COMMAND, unless it has succeeded before; a training that was stopped resumes by itself
 #   toy OPTION ...         the options, in a run at toy scale; nothing otherwise
 #   full OPTION ...        the options, in a run at full scale; nothing otherwise
+#   large OPTION ...       the options, where LARGE is set: sizes and seconds for an accelerator; nothing otherwise
 #
 # RUNS  folder of everything that the recipe makes       TOY=1  every leg at toy scale, into a folder of its own
 # DRY=1 prints the commands and runs none
@@ -13,7 +14,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 recipe=$1
 RUNS=${RUNS:-runs/$recipe${TOY:+-toy}}
-[ -z "${TOY:-}" ] || export REELM_HOME=$RUNS/home
+if [ -n "${TOY:-}" ]; then
+    # Nearly all of a run at toy scale is compilation.
+    export REELM_HOME=$RUNS/home XLA_FLAGS="${XLA_FLAGS:-} --xla_backend_optimization_level=0"
+fi
 command -v reelm > /dev/null || PATH=$PWD/.venv/bin:$PATH
 
 leg() {
@@ -36,3 +40,4 @@ leg() {
 
 toy() { [ -z "${TOY:-}" ] || echo "$@"; }
 full() { [ -n "${TOY:-}" ] || echo "$@"; }
+large() { [ -z "${LARGE:-}" ] || echo "$@"; }
