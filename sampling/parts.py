@@ -20,6 +20,7 @@ from reelm.lm.tasks import TASKS
 from reelm.sampling.folder import shipped
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval, Similarity
+from reelm.tokenizer.text.words import visible
 from reelm.tokenizer.upscaling.config import SCALES
 from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
@@ -137,12 +138,14 @@ class ModelParts:
         return held(config.keys, config.keys_at_once, keys)
 
     def read_as(self, prompt: str) -> str:
-        """Return the words that the language model reads for a prompt: without prompt retrieval the prompt itself.
+        """Return the words that the language model reads for a prompt.
 
-        RequestError when the prompt is too long, or not valid Unicode.
+        Without prompt retrieval they are the prompt itself, less the characters that show nothing. RequestError when
+        the prompt is too long, or not valid Unicode.
         """
         if not isinstance(prompt, str):
             raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
+        prompt = visible(prompt)
         if self.lm is None or not prompt.strip():
             return prompt
         if self.prompt_retrieval is not None:

@@ -11,6 +11,7 @@ from reelm.errors import RequestError
 from reelm.lm.layout import portrait_size
 from reelm.lm.specials import around_names
 from reelm.media.portrait import portrait
+from reelm.tokenizer.text.words import visible
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .pictures import Picture
@@ -45,7 +46,7 @@ def check_names(prompts: Sequence[str], count: int) -> None:
     if unknown := sorted(named - {*range(1, count + 1)}):
         there = f"the references go from <1> to <{count}>" if count else "no references are given"
         raise RequestError(f"the words name <{unknown[0]}>, and {there}")
-    if not all(prompt.strip() for prompt in prompts):
+    if not all(visible(prompt).strip() for prompt in prompts):
         return
     if unnamed := sorted({*range(1, count + 1)} - named):
         raise RequestError(f"no words name reference <{unnamed[0]}>; say where it is, such as: a red <{unnamed[0]}>")

@@ -17,17 +17,30 @@ _BEFORE_HAN = re.compile(f"(?={_HAN})")
 _BEHIND_HAN = re.compile(rf"(?<={_HAN})(?=[^\W_])")
 
 
+def visible(text: str) -> str:
+    """Return a text without the characters that show nothing.
+
+    These are format characters (category Cf: zero-width spaces, marks of direction, soft hyphens), and what only
+    changes how the character before it looks: variation selectors, and enclosing marks such as that of a keycap.
+    """
+    return "".join(each for each in text if unicodedata.category(each) not in ("Cf", "Me") and not _is_selector(each))
+
+
+def _is_selector(letter: str) -> bool:
+    return "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef"
+
+
 def normalised(text: str) -> str:
     """Return the normalised text, as all models read it; RequestError when it is not valid Unicode.
 
-    NFKC gives letters, digits and punctuation one width. Control characters become spaces, and repeated spaces are
-    joined.
+    NFKC gives letters, digits and punctuation one width. Characters that show nothing go. Control characters become
+    spaces, and repeated spaces are joined.
     """
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise RequestError(f"the prompt holds a lone surrogate at character {error.start}; pass valid text") from error
-    letters = unicodedata.normalize("NFKC", text)
+    letters = unicodedata.normalize("NFKC", visible(text))
     return " ".join("".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in letters).split())
 
 
