@@ -29,11 +29,16 @@ def read_clip(path: str) -> tuple[Any, dict[str, Any] | None, float]:
 
 
 def write_png(images: Any) -> bytes:
-    """Return the first of the pictures [B, H, W, C], of values in [0, 1], as a PNG."""
+    """Return the first of the pictures [B, H, W, C], of values in [0, 1], as a PNG.
+
+    C is 1 for grey, 3, or 4 with transparency, which is shown over black.
+    """
     import numpy as np
     from PIL import Image
 
-    first = np.asarray(images[0].cpu() if hasattr(images, "cpu") else images[0])[..., :3]
+    first = np.asarray(images[0].cpu() if hasattr(images, "cpu") else images[0])
+    first = first[..., :3] * first[..., 3:].clip(0, 1) if first.shape[-1] == 4 else first
+    first = first.repeat(3, axis=-1) if first.shape[-1] == 1 else first
     written = io.BytesIO()
     Image.fromarray((first.clip(0, 1) * 255).round().astype(np.uint8)).save(written, "png")
     return written.getvalue()

@@ -1,7 +1,7 @@
 """Convert the colours of a still or an animation to sRGB.
 
-In: an image of Pillow with its ICC profile, and its file, in which Pillow overlooks the codes of ITU-T H.273 (`cICP` of
-PNG, `nclx` of AVIF). Out: the image in sRGB. A profile that cannot be read is a warning.
+In: an image of Pillow with its ICC profile, and the file that it names, in which Pillow overlooks the codes of ITU-T
+H.273 (`cICP` of PNG, `nclx` of AVIF). Out: the image in sRGB. A profile that cannot be read is a warning.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ _READS = {"L": ("1", "L", "LA"), "RGB": ("1", "L", "LA", "P", "PA", "RGB", "RGBA
 class PictureColours:
     """The colour space of one file's pixels; messages call the file `name`."""
 
-    def __init__(self, image: "Image", path: str | os.PathLike[str], name: str) -> None:
-        self._codes = _codes(image, path, name)
+    def __init__(self, image: "Image", name: str) -> None:
+        self._codes = _codes(image, name)
         self._mode = "RGB"  # of the pixels that the profile reads
         self._transform: Any = None
         if self._codes is not None:
@@ -82,9 +82,11 @@ def _from_profile(image: "Image", name: str) -> tuple[str, Any]:
     return mode, None if np.abs(off).max() <= _NEAR else made
 
 
-def _codes(image: "Image", path: str | os.PathLike[str], name: str) -> tuple[int, int] | None:
+def _codes(image: "Image", name: str) -> tuple[int, int] | None:
     """Return the codes of transfer function and primaries; None if they are those of sRGB, or missing."""
-    found = None
+    found, path = None, getattr(image, "filename", "")  # "" for an image that no file holds
+    if not os.path.isfile(path):
+        return None
     if image.format == "PNG":
         found = _codes_of_png(path)
     elif image.format == "AVIF":

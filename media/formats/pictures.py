@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 from .animations import IMAGE_DESCRIPTION
 from .picture_colours import PictureColours
 
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # several pictures in any other file are not frames in time
 _BROWSERS = 100  # milliseconds of a frame whose stated duration browsers ignore
 
 # What Pillow's decoders raise on damage.
@@ -42,7 +43,16 @@ def read_picture(path: str | os.PathLike[str], name: str) -> Frames:
     """Return the picture as uint8 [H,W,3]; messages call the file `name`."""
     with _opened(path, name) as image:
         image.seek(_first(image))
-        return _pixels(image, PictureColours(image, path, name))
+        return _pixels(image, PictureColours(image, name))
+
+
+def pixels_of(image: "Image", name: str) -> Frames:
+    """Return an image of Pillow as uint8 [H,W,3], the same as `read_picture` reads from its file."""
+    with _refusing(name):
+        check_size(name, image.height, image.width)
+        if not image.tell():  # otherwise a frame was chosen
+            image.seek(_first(image))
+        return _pixels(image, PictureColours(image, name))
 
 
 def read_animation(
@@ -50,11 +60,11 @@ def read_animation(
 ) -> tuple[Frames, float, None, None]:
     """Return the frames of an animation, their rate, and no sound; see `read.read_video`."""
     with _opened(path, name) as image:
-        count = getattr(image, "n_frames", 1) - _first(image)
+        count = _frames(image) - _first(image)
         wanted = count if max_frames is None else min(count, max_frames)
         if fps is None:
             check_budget(name, wanted, image.height, image.width, budget_bytes)
-        frames = _timed(image, PictureColours(image, path, name))
+        frames = _timed(image, PictureColours(image, name))
         if fps is not None and count > 1:  # a still picture is one frame at any rate
             frames = on_clock(frames, fps)
         video, start, end = gather(name, frames, max_frames, budget_bytes)
@@ -66,7 +76,7 @@ def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -
     from PIL import Image
 
     with _opened(path, name) as image:
-        for frame in _timed(image, PictureColours(image, path, name)):
+        for frame in _timed(image, PictureColours(image, name)):
             if fit is None:
                 yield frame
             else:
@@ -88,9 +98,9 @@ def read_picture_comment(path: str | os.PathLike[str], name: str) -> str | None:
 def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
     import warnings
 
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
+    with _refusing(name):
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of damaged metadata; sizes are checked below, and damage is refused.
             warnings.simplefilter("ignore")
@@ -98,6 +108,15 @@ def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
         with image:
             check_size(name, image.height, image.width)
             yield image
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Turn what Pillow raises on a file that it cannot read into a RequestError."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
     except UnidentifiedImageError as error:
         raise RequestError(f"{name} cannot be read as a picture; give an intact PNG, JPEG, WebP or GIF file") from error
     except Image.DecompressionBombError as error:
@@ -131,9 +150,13 @@ def _first(image: "Image") -> int:
     return int(bool(image.info.get("default_image")))
 
 
+def _frames(image: "Image") -> int:
+    return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+
+
 def _timed(image: "Image", colours: PictureColours) -> Iterator[TimedFrame]:
     clock = 0.0
-    for index in range(_first(image), getattr(image, "n_frames", 1)):
+    for index in range(_first(image), _frames(image)):
         image.seek(index)
         pixels = _pixels(image, colours)
         end = clock + _duration(image)

@@ -20,7 +20,9 @@ def read_source(name: str, value: Any, *, clips: bool = False) -> Any:
     if isinstance(value, Clip) or value is None:
         raise RequestError(f"{name} is {'a Clip' if value else 'None'}; give a path or an array")
     if hasattr(value, "getbands"):  # Pillow's
-        value = value.convert("RGB")
+        from reelm.media.formats.pictures import pixels_of
+
+        return pixels_of(value, name)
     found = array(name, value)
     if found.ndim == 0:
         raise RequestError(f"{name} is a {type(value).__name__}; give a path or an array of numbers")

@@ -13,7 +13,7 @@ from PIL import Image, features
 
 from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
-from reelm.media.read import read_image, read_video
+from reelm.media.read import read_image, read_video, stream_video
 from reelm.media.timing import evenly, gather
 
 
@@ -215,3 +215,13 @@ def test_all_frames_of_an_animated_avif_are_read(tmp_path):
     first.save(tmp_path / "a.avif", save_all=True, append_images=others, duration=200)
     footage = read_video(tmp_path / "a.avif")
     assert len(footage.video) == 3 and footage.fps == pytest.approx(5)
+
+
+@pytest.mark.parametrize("sizes", [[(24, 16)], [(24, 16), (24, 16)], [(12, 8), (48, 32)]], ids=str)
+@pytest.mark.parametrize(("suffix", "kind"), [("jpg", "MPO"), ("tiff", "TIFF")])
+def test_pictures_behind_the_first_are_not_frames(tmp_path, suffix, kind, sizes):
+    first, *others = (Image.new("RGB", size, (9 * i, 0, 0)) for i, size in enumerate([(24, 16), *sizes]))
+    first.save(tmp_path / f"a.{suffix}", format=kind, save_all=True, append_images=others)
+    assert read_video(tmp_path / f"a.{suffix}").video.shape == (1, 16, 24, 3)
+    [frame] = stream_video(tmp_path / f"a.{suffix}")
+    assert frame.pixels.shape == (16, 24, 3)

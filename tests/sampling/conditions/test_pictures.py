@@ -1,0 +1,62 @@
+"""A picture is the same whether its path or an image of Pillow is given."""
+
+import numpy as np
+import pytest
+from made.colours import display_p3
+from PIL import Image
+
+from reelm.errors import RequestError
+from reelm.media.read import read_image
+from reelm.sampling.conditions.pictures import read_source
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (6, 8, 4), np.uint8)
+
+
+def transparent_palette() -> Image.Image:
+    image = Image.fromarray(COLOURS[..., :3]).quantize(8)
+    image.info["transparency"] = 0
+    return image
+
+
+def upside(turn: int) -> dict:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    return {"exif": exif}
+
+
+PICTURES = {
+    "rgba": (Image.fromarray(COLOURS), "png", {}),
+    "grey with transparency": (Image.fromarray(COLOURS[..., :2]), "png", {}),
+    "palette with transparency": (transparent_palette(), "png", {}),
+    "16 bits": (Image.fromarray(COLOURS[..., 0].astype(np.uint16) * 257), "png", {}),
+    "cmyk": (Image.fromarray(COLOURS[..., :3]).convert("CMYK"), "jpg", {}),
+    "upside down": (Image.fromarray(COLOURS[..., :3]), "png", upside(3)),
+    "turned": (Image.fromarray(COLOURS[..., :3]), "png", upside(6)),
+    "wide colours": (Image.fromarray(COLOURS[..., :3]), "png", {"icc_profile": display_p3()}),
+    "an animation": (
+        Image.fromarray(COLOURS),
+        "webp",
+        {"save_all": True, "append_images": [Image.new("RGBA", (8, 6))]},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_is_the_same_by_its_path_and_by_pillow(kind, tmp_path):
+    image, suffix, options = PICTURES[kind]
+    image.save(tmp_path / f"a.{suffix}", **options)
+    with Image.open(tmp_path / f"a.{suffix}") as opened:
+        found = read_source("image", opened)
+    np.testing.assert_array_equal(found, read_image(tmp_path / f"a.{suffix}"))
+
+
+def test_an_image_that_was_never_a_file_is_shown_over_black():
+    found = read_source("image", Image.fromarray(COLOURS))
+    np.testing.assert_allclose(found, COLOURS[..., :3] * (COLOURS[..., 3:] / 255), atol=1)
+
+
+def test_a_damaged_image_is_refused_in_a_line(tmp_path):
+    Image.fromarray(COLOURS[..., :3]).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-40])
+    with Image.open(tmp_path / "a.png") as opened, pytest.raises(RequestError, match="^image is damaged"):
+        read_source("image", opened)
