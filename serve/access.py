@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from reelm.errors import RequestError, reason
-from reelm.storage.fields import read_text
+from reelm.storage.fields import lines_of, read_text
 from reelm.value_checks import within
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -73,7 +73,7 @@ class Keys:
                 return
         except OSError as error:
             raise RequestError(f"the keys in {self._path} cannot be read: {reason(error)}") from error
-        lines = [line.split() for line in read_text(self._path).splitlines()]
+        lines = [line.split() for line in lines_of(read_text(self._path))]
         lines = [line for line in lines if line and not line[0].startswith("#")]
         if not lines or any(len(line) != 2 for line in lines):
             raise RequestError(f"{self._path} must hold lines of a name and a key, with a space between them")

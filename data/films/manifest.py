@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError, reason
-from reelm.storage.fields import parse_json, read_json, read_text
+from reelm.storage.fields import lines_of, parse_json, read_json, read_text
 from reelm.storage.names import inside
 
 from .listing import Names, listed
@@ -169,7 +169,7 @@ def _rows(manifest: Path) -> list[Any]:
         if manifest.suffix.lower() == ".csv":
             return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         if manifest.suffix.lower() == ".jsonl":
-            lines = [line for line in text.splitlines() if line.strip()]
+            lines = [line for line in lines_of(text) if line.strip()]
             return [parse_json(line, f"row {number}") for number, line in enumerate(lines, 1)]
     except (ValueError, csv.Error) as error:
         raise RequestError(f"{manifest} cannot be read ({reason(error)}); repair it") from error

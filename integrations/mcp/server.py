@@ -74,12 +74,12 @@ class Session:
         self._client, self._folder, self._send = client, folder, send
         self._calls: dict[Any, tuple[threading.Thread, threading.Event]] = {}  # under way, by the id of their request
 
-    def handle(self, line: str) -> None:
-        """Handle one line of the client."""
+    def handle(self, line: bytes) -> None:
+        """Handle one line of the client, JSON in UTF-8 whatever the locale says."""
         number = None
         try:
             try:
-                message = json.loads(line)
+                message = json.loads(line.decode())
             except (ValueError, RecursionError) as error:
                 raise _Fault(_PARSE, f"the line is not JSON: {error}") from error
             if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
@@ -207,7 +207,7 @@ def main() -> None:
     except Refused as error:
         parser.exit(2, f"{error}\n")
     session = Session(client, options.folder.expanduser().resolve(), send)
-    for line in sys.stdin:
+    for line in sys.stdin.buffer:
         if line.strip():
             session.handle(line)
     session.close()

@@ -53,7 +53,7 @@ def test_generate_writes_the_clip_that_python_makes(tiny_model, model_folder, tm
 @pytest.mark.slow
 def test_several_clips_are_numbered_prompt_by_prompt(model_folder, tmp_path, capsys):
     prompts = tmp_path / "prompts.txt"
-    prompts.write_text("a red seven moves\n\na blue two moves\n")
+    prompts.write_text("a red seven\x0bmoves\n\na blue two\u2028moves\x85\r\n")
     line = ["generate", "--prompts", str(prompts), "-o", str(tmp_path / "x.webp"), "--num-samples", "2"]
     assert main([*line, "--num-frames", "2", "--model", model_folder]) == 0
     files = [tmp_path / f"x-{number}.webp" for number in range(4)]

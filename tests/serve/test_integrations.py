@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -186,7 +187,9 @@ class Mcp:
     def __init__(self, folder: Path):
         command = [sys.executable, str(ROOT / "integrations/mcp/server.py"), "--folder", str(folder)]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        # Windows has such a locale; JSON is UTF-8 everywhere.
+        surroundings = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=surroundings)
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -198,7 +201,10 @@ class Mcp:
 
     def say(self, line: Any) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write((line if isinstance(line, str) else json.dumps({"jsonrpc": "2.0", **line})) + "\n")
+        message = (
+            json.dumps({"jsonrpc": "2.0", **line}, ensure_ascii=False).encode() if isinstance(line, dict) else line
+        )
+        self._process.stdin.write(message + b"\n")
         self._process.stdin.flush()
 
     def hear(self) -> dict[str, Any]:
@@ -227,7 +233,7 @@ class Mcp:
         assert self._process.stderr is not None
         try:
             assert self._process.wait(30) == 0
-            return self._process.stderr.read()
+            return self._process.stderr.read().decode()
         finally:
             self._process.kill()
             self._process.wait(30)
@@ -274,14 +280,14 @@ def test_mcp_says_what_is_wrong(mcp):
         ({}, "'prompt' is missing"),
         ({"prompt": 3}, "prompt is 3; it must be string"),
         ({"prompt": "red", "frames": 3}, "no argument 'frames'"),
-        ({"prompt": "red", "model": "none"}, "served are tiny"),
+        ({"prompt": "red", "model": "无"}, "there is no model '无'; served are tiny"),
         ({"prompt": "red", "image": "/none.png"}, "No such file"),
     ):
         result = mcp.call(1, "make_video", **arguments)["result"]
         assert result["isError"] and words in result["content"][0]["text"]
     assert mcp.ask(2, "tools/call", name="none")["error"]["code"] == -32602
     assert mcp.ask(3, "resources/list")["error"]["code"] == -32601
-    for line, code in (("{", -32700), ("[]", -32600), ('{"id": 1}', -32600)):
+    for line, code in ((b"{", -32700), (b'{"id": "\xff"}', -32700), (b"[]", -32600), (b'{"id": 1}', -32600)):
         mcp.say(line)
         assert mcp.hear()["error"]["code"] == code
 

@@ -51,6 +51,11 @@ def read_text(path: str | os.PathLike[str]) -> str:
     raise RequestError(f"{path} cannot be read: {why}")
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text. Only LF and CR LF end one: other separators of Unicode belong to its words."""
+    return text.replace("\r\n", "\n").split("\n")
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Return the JSON value in a file; RequestError when it is missing, too large, too deep or not JSON."""
     return parse_json(read_text(path), str(path))

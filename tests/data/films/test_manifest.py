@@ -1,5 +1,6 @@
 """What a folder holds: each file once, with the words that were given for it."""
 
+import json
 import os
 import unicodedata
 from pathlib import Path
@@ -118,6 +119,16 @@ def test_words_may_stand_in_text_as_hugging_face_has_it(tmp_path, name, text):
     fill(tmp_path, a_mp4="", b_mp4="")
     (tmp_path / name).write_text(text)
     assert sources(tmp_path) == [Source("a.mp4", ("a dog",)), Source("b.mp4")]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"], ids=ascii)
+def test_only_a_line_feed_ends_a_row(tmp_path, separator):
+    fill(tmp_path, a_mp4="", b_mp4="")
+    words = f"a dog{separator}runs"
+    rows = [{"file_name": "a.mp4", "caption": words}, {"file_name": "b.mp4", "caption": "a cat"}]
+    lines = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (tmp_path / "metadata.jsonl").write_text(lines, newline="")
+    assert sources(tmp_path) == [Source("a.mp4", (words,)), Source("b.mp4", ("a cat",))]
 
 
 def test_words_in_another_field_beside_a_file_cost_it(tmp_path):

@@ -16,7 +16,7 @@ from reelm.cli.printable import print_path, printable
 from reelm.cli.progress import progress
 from reelm.errors import RequestError
 from reelm.sampling.options import FILES, Options
-from reelm.storage.fields import read_text
+from reelm.storage.fields import lines_of, read_text
 
 if TYPE_CHECKING:
     from reelm import Clip
@@ -155,7 +155,7 @@ class Generate:
             if self.prompt:
                 raise RequestError("give a prompt or --prompts FILE, not both")
             check_input(self.prompts)
-            lines = [line.strip() for line in read_text(self.prompts).splitlines()]
+            lines = [line.strip() for line in lines_of(read_text(self.prompts))]
             if not any(lines):
                 raise RequestError(f"{self.prompts} holds no prompt; write one a line")
             return [line for line in lines if line]
