@@ -94,8 +94,10 @@ def _across(origins: Sequence[str]) -> list[Middleware]:
     """Return the middleware that lets pages of other sites read the answers; none without such sites."""
     if not origins:
         return []
-    methods, headers = ("GET", "POST", "DELETE"), ("Authorization", "Content-Type", "Prefer")
-    return [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=methods, allow_headers=headers)]
+    methods, read = ("GET", "HEAD", "POST", "DELETE"), ("Accept-Ranges", "Content-Range", "Location", "Retry-After")
+    # Clients send headers of their own, such as x-stainless-lang: a listed site may send any.
+    given = {"allow_origins": origins, "allow_methods": methods, "allow_headers": ("*",), "expose_headers": read}
+    return [Middleware(CORSMiddleware, **given)]
 
 
 class _Routes:

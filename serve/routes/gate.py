@@ -23,7 +23,6 @@ _HEADERS = [
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
 ]
 
 
@@ -60,7 +59,9 @@ class Gate:
                 return
             owner = found
         scope.setdefault("state", {})["owner"] = owner
-        await self._app(scope, receive, _guarded(send))
+        # A picture or film element of a page sends no Origin, only its Referer.
+        site = origin if origin is not None else _site(headers.get("referer", ""))
+        await self._app(scope, receive, _guarded(send, shared=site in self._origins))
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, code: str, message: str) -> None:
         if scope["type"] == "websocket":
@@ -71,6 +72,15 @@ class Gate:
         await refusal(status, code, message, headers)(scope, receive, send)
 
 
+def _site(referer: str) -> str:
+    """Return the origin of a page's address; "" if it has none."""
+    try:
+        parts = urlsplit(referer)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
 def _place(origin: str) -> str:
     """Return the host and port of an origin; "" if it has none."""
     try:
@@ -79,12 +89,16 @@ def _place(origin: str) -> str:
         return ""
 
 
-def _guarded(send: Send) -> Send:
-    """Return a `send` with headers that make browsers load nothing from other sites, and frame the page nowhere."""
+def _guarded(send: Send, *, shared: bool) -> Send:
+    """Return a `send` with headers that make browsers load nothing from other sites, and frame the page nowhere.
+
+    shared: whether a page of another site may show the answer.
+    """
+    policy = b"cross-origin" if shared else b"same-origin"
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *_HEADERS]
+            message["headers"] = [*message["headers"], *_HEADERS, (b"cross-origin-resource-policy", policy)]
         await send(message)
 
     return guarded

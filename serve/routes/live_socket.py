@@ -67,7 +67,7 @@ async def play(socket: WebSocket, connect: Callable[[Outbox], Client], engine: E
     sending, client = asyncio.create_task(send()), connect(outbox)
     try:
         while not sending.done():
-            receiving = asyncio.create_task(socket.receive_json())
+            receiving = asyncio.create_task(_message(socket))
             await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
             if not receiving.done():
                 receiving.cancel()
@@ -75,11 +75,20 @@ async def play(socket: WebSocket, connect: Callable[[Outbox], Client], engine: E
             client.handle(receiving.result())
     except (WebSocketDisconnect, RuntimeError):
         pass
-    except (json.JSONDecodeError, RecursionError, KeyError):
-        await refuse(socket, "a message must be a JSON object")
     finally:
         sending.cancel()
         client.close()
+
+
+async def _message(socket: WebSocket) -> Any:
+    """Return the JSON value of the next message; None, which no client takes, for anything that is not JSON text."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    try:
+        return json.loads(message.get("text") or "")
+    except (ValueError, RecursionError):
+        return None
 
 
 async def refuse(socket: WebSocket, message: str) -> None:

@@ -14,7 +14,6 @@ import pytest
 from made.serving import Service, serving
 from PIL import Image
 from starlette.routing import Route
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from reelm import Clip
@@ -241,10 +240,11 @@ def test_live_words_change_while_it_plays(service, tmp_path):
     played = b"".join(piece for piece in pieces if isinstance(piece, bytes))
     assert len(opened(tmp_path, played).video) >= 9
     with connect(f"ws://127.0.0.1:{service.port}/v1/live") as socket:
-        socket.send("{")
-        assert "must be a JSON object" in json.loads(socket.recv(timeout=60))["error"]["message"]
-        with pytest.raises(ConnectionClosed):
-            socket.recv(timeout=60)
+        for message in ("{", "null", b'{"prompt": "red"}'):
+            socket.send(message)
+            assert "a message must be" in json.loads(socket.recv(timeout=60))["error"]["message"]
+        socket.send(json.dumps({"prompt": "red"}))
+        assert isinstance(socket.recv(timeout=60), bytes)
 
 
 def test_a_live_clip_tells_what_it_refuses_and_plays_on(service):
@@ -387,9 +387,16 @@ def test_keys_share_the_server(tiny_sound_model, tmp_path):
         status, headers, content = service.ask("POST", "/v1/videos", {"prompt": "red", "num_frames": 17}, **ada)
         assert status == 429 and int(headers["retry-after"]) > 0, content
         site = {"Origin": "https://films.example"}
-        asking = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
-        status, headers, _ = service.ask("OPTIONS", "/v1/videos", **site, **asking)
-        assert (status, headers["access-control-allow-origin"]) == (200, site["Origin"])
+        for method in ("GET", "HEAD", "POST", "DELETE"):
+            sent = "authorization, content-type, range, x-stainless-lang"
+            asking = {"Access_Control_Request_Method": method, "Access_Control_Request_Headers": sent}
+            status, headers, _ = service.ask("OPTIONS", "/v1/videos", **site, **asking)
+            assert (status, headers["access-control-allow-origin"]) == (200, site["Origin"])
+            assert {*headers["access-control-allow-headers"].split(", ")} >= {*sent.split(", ")}
+        # A film element has the address of its page as the referer, and no origin.
+        for page, policy in (("https://films.example/a", "cross-origin"), ("https://other.example", "same-origin")):
+            _, headers, _ = service.ask("GET", f"/v1/videos/{job['id']}/content", Referer=page, **ada)
+            assert headers["cross-origin-resource-policy"] == policy
         status, headers, _ = service.ask("GET", "/v1/videos", **site, **ada)
         assert (status, headers["access-control-allow-origin"]) == (200, site["Origin"])
         for origin in ("https://other.example", "http://["):

@@ -124,6 +124,8 @@ def test_a_wrong_message_is_answered_and_play_goes_on(service):
         ({"prompt": "red " * 100}, "text tokens"),
         ({"cut": True}, "a message has no field 'cut'; it has keys, prompt, seed and speed"),
         ([], "a message must be such as"),
+        ("{", "a message must be such as"),
+        (b'{"keys": ["left"]}', "a message must be such as"),
     )
     with playing(service) as player:
         for message, says in wrong[:3]:  # before it begins, too
@@ -133,7 +135,7 @@ def test_a_wrong_message_is_answered_and_play_goes_on(service):
         assert player.told()["error"]["code"] == "no_picture"
         assert player.see()["step"] == 0 and player.see()["keys"] == ["right"]
         for message, says in wrong:
-            player._socket.send(json.dumps(message))
+            player._socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
             while "error" not in (told := player.told()):
                 player.see(told)
             assert says in told["error"]["message"] and "\n" not in told["error"]["message"]
