@@ -19,6 +19,7 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout
 from reelm.lm.specials import Group
 from reelm.programs.program import program
+from reelm.programs.settings import usual_settings
 from reelm.tokenizer.codes import to_device
 
 from .choose import SamplingParams, keys_of
@@ -133,12 +134,13 @@ class Stream(Iterator[LatentFrame]):
 
     def __next__(self) -> LatentFrame:
         now = next(self._numbers)
-        frame = self.window.known(now)
-        if frame is None:
-            with self._lm.on_mesh():
-                frame, state = self.window.next_frame(now).draw(self._lm.decoding_params)
-            self.window.keep(state)
-        self.window.take(frame)
+        with usual_settings():
+            frame = self.window.known(now)
+            if frame is None:
+                with self._lm.on_mesh():
+                    frame, state = self.window.next_frame(now).draw(self._lm.decoding_params)
+                self.window.keep(state)
+            self.window.take(frame)
         return frame
 
 

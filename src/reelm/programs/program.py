@@ -22,6 +22,7 @@ from reelm.cores import cores
 from .compiling import compiled
 from .kept import place, read, write
 from .machine import device
+from .settings import usual_settings
 
 _programs: "list[Program]" = []
 
@@ -67,16 +68,18 @@ class Program:
         """Return the results for arguments by position."""
         passed, moving = self._sorted(arguments)
         leaves, tree = jax.tree.flatten(moving)
-        if not jax.sharding.get_abstract_mesh().empty or not all(map(_is_on_one_device, leaves)):
-            return self.jitted(*passed)  # over a mesh, or while another program is traced
-        return self._find(passed, leaves, tree, _at_once).run.result()(*moving)
+        with usual_settings():
+            if not jax.sharding.get_abstract_mesh().empty or not all(map(_is_on_one_device, leaves)):
+                return self.jitted(*passed)  # over a mesh, or while another program is traced
+            return self._find(passed, leaves, tree, _at_once).run.result()(*moving)
 
     def prepare(self, *arguments: Any) -> Any:
         """Compile in the background for arguments that may be shapes; return the shapes of the results."""
         passed, moving = self._sorted(arguments)
-        if not jax.sharding.get_abstract_mesh().empty:
-            return self.jitted.eval_shape(*passed)
-        return self._find(passed, *jax.tree.flatten(moving), _in_background).shapes
+        with usual_settings():
+            if not jax.sharding.get_abstract_mesh().empty:
+                return self.jitted.eval_shape(*passed)
+            return self._find(passed, *jax.tree.flatten(moving), _in_background).shapes
 
     def _sorted(self, arguments: tuple) -> tuple[list, list]:
         """Return all arguments, and those that are not static."""
