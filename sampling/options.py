@@ -250,6 +250,8 @@ OTHER_NAMES = {
     "frames": "num_frames",
     "length": "num_frames",
     "video_length": "num_frames",
+    "seconds": "num_frames",
+    "duration": "num_frames",
     "negative": "negative_prompt",
     "generator": "seed",
     "output_path": "output",

@@ -31,6 +31,8 @@ REFUSED = {
     "generate x -o y.mp4 --num-framse 9": "--num-frames",
     "generate x -o y.mp4 --guidance-scale 3": "--cfg-scale",
     "generate x -o y.mp4 --guidance_scale=3": "--cfg-scale",
+    "generate x -o y.mp4 --seconds 60": "--num-frames, such as 481 for 60 seconds at 8 frames a second",
+    "generate x -o y.mp4 --duration=1.2.3": "the name is --num-frames; see",
     "generate x -o y.mp4 --num-frames 0": "1 or more",
     "generate x -o y.mp4 --num-samples 0": "1 or more",
     "generate x -o y.mp4 --temperature -1": "0 or more",

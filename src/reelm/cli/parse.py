@@ -70,6 +70,8 @@ _MARKERS = (
     tyro.conf.FlagCreatePairsOff,
 )
 
+_USUAL_FPS = 8  # of clips that most models make
+
 # tyro's wording of values that have the wrong type.
 _WORDINGS = (
     (r"no type matching \{?\[?(\w+).*? could be instantiated from \['(.*?)'.*?\]", r"'\2' is not of type \1"),
@@ -176,11 +178,19 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
     flag = flags[0].partition("=")[0].replace("_", "-")
     known = sorted(set(_options(asked.command)))
     if (other := f"--{OTHER_NAMES.get(flag[2:].replace('-', '_'), '')}".replace("_", "-")) in known:
-        return f"there is no option {flag}; the name is {other}"
+        return f"there is no option {flag}; the name is {other}{_frames_of(flag, tokens)}"
     near = [name for name in known if name.endswith(f".{flag.lstrip('-')}")]
     near += [name for name in known if _short(name) == flag]
     near += difflib.get_close_matches(flag, known, n=2)
     return f"there is no option {flag}" + (f"; perhaps {' or '.join(dict.fromkeys(near))}" if near else "")
+
+
+def _frames_of(flag: str, tokens: Sequence[str]) -> str:
+    """Return how many frames the seconds of an option such as `--seconds 60` are; "" for another option."""
+    text = re.search(r"(?:=| )(\d+(?:\.\d+)?)$", " ".join(tokens))
+    if flag not in ("--seconds", "--duration") or text is None or not 0 < (seconds := float(text[1])) < 1e6:
+        return ""
+    return f", such as {1 + round(seconds * _USUAL_FPS)} for {text[1]} seconds at {_USUAL_FPS} frames a second"
 
 
 def _short(option: str) -> str:
