@@ -13,6 +13,7 @@ import pytest
 
 import reelm
 from reelm.cli.commands import generate
+from reelm.cli.commands.tokenizer import model_behind
 from reelm.cli.main import main
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
@@ -130,6 +131,15 @@ def test_what_only_the_model_can_refuse_leaves_no_file(model_folder, tmp_path, c
         assert main(["generate", PROMPT, "-o", str(tmp_path / "x.mp4"), "--model", model_folder, *flags]) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("info", "behind"),
+    [({"model": "emoji"}, "emoji"), ({"model": "tiny"}, "natural"), ({"model": ["emoji"]}, "natural"), ({}, "natural")],
+)
+def test_a_clip_is_rebuilt_by_the_shipped_model_that_made_it(tmp_path, info, behind):
+    reelm.Clip(np.zeros((2, 16, 16, 3), np.uint8), fps=8, info=info).save(tmp_path / "made.mp4")
+    assert model_behind(tmp_path / "made.mp4") == behind
 
 
 def test_reconstruct_keeps_size_length_and_rate(model_folder, clip_file, tmp_path, capsys):

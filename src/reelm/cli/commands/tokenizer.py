@@ -18,6 +18,7 @@ from reelm.cli.checks import check_clip_output, check_input, check_model, check_
 from reelm.cli.printable import print_path
 from reelm.errors import RequestError
 from reelm.media.formats.token_file import read_token_file
+from reelm.sampling.folder import shipped
 from reelm.storage.fields import shown
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class Tiling:
     """Pixels that neighbouring tiles share."""
 
 
+def model_behind(video: Path) -> str:
+    """Return the shipped model that a clip names as the one that made it; natural for any other file."""
+    from reelm.media.file_info import of_comment
+    from reelm.media.read import read_note
+
+    made_by = of_comment(read_note(video))[1].get("model")
+    return made_by if made_by in shipped.names() else "natural"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct:
     """Encode a video and its sound, decode them again and print how close they are to the original.
@@ -50,8 +60,8 @@ class Reconstruct:
     """Video file to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4, .gif or .webp."""
-    model: str = "natural"
-    """Shipped model or model folder."""
+    model: str | None = None
+    """Shipped model or model folder. Default: the shipped model that made the video, natural for any other."""
     copy_sound: bool = False
     """Copy the sound as it is. A model without an audio tokenizer always does."""
     sound_levels: int | None = None
@@ -61,7 +71,8 @@ class Reconstruct:
     def run(self) -> None:
         check_input(self.video)
         check_clip_output(self.output)
-        check_model(self.model)
+        name = self.model or model_behind(self.video)
+        check_model(name)
 
         import reelm
         from reelm.evaluation.scores.pictures import Similarity
@@ -71,7 +82,7 @@ class Reconstruct:
         from reelm.tokenizer.audio.stream import reconstruct_stream as rebuild_sound
         from reelm.tokenizer.video.stream import reconstruct_stream
 
-        model = reelm.load(self.model)
+        model = reelm.load(name)
         tokenizer = model.video_tokenizer
         audio = None if self.copy_sound else model.audio_tokenizer
         film = open_film(self.video, sound_as=audio and (audio.config.sample_rate, audio.config.channels))
@@ -108,8 +119,8 @@ class Tokenize:
     """Video file to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Token file to write, .npz."""
-    model: str = "natural"
-    """Shipped model or model folder."""
+    model: str | None = None
+    """Shipped model or model folder. Default: the shipped model that made the video, natural for any other."""
     sound_levels: int | None = None
     """Levels of the sound's codes to keep, from the first on: a lower bit rate. Default: all."""
     tiling: Tiling = Tiling()
@@ -117,7 +128,8 @@ class Tokenize:
     def run(self) -> None:
         check_input(self.video)
         check_output(self.output, (".npz",))
-        check_model(self.model)
+        name = self.model or model_behind(self.video)
+        check_model(name)
 
         import numpy as np
 
@@ -129,7 +141,7 @@ class Tokenize:
         from reelm.tokenizer.audio.stream import encode_stream as encode_sound
         from reelm.tokenizer.video.stream import encode_stream
 
-        model = reelm.load(self.model)
+        model = reelm.load(name)
         tokenizer, audio = model.video_tokenizer, model.audio_tokenizer
         film = open_film(self.video, sound_as=audio and (audio.config.sample_rate, audio.config.channels))
         times, height, width = [0.0], 0, 0
@@ -149,7 +161,7 @@ class Tokenize:
             "width": np.int64(width),
             "times": np.array(times),
             "tokenizer_hash": np.str_(tokenizer.hash),
-            "model": np.str_(self.model),
+            "model": np.str_(name),
         }
         if audio is not None and film.sound is not None:
             _, _, own = read_tracks(self.video)
