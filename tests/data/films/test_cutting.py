@@ -1,7 +1,10 @@
 """One file to clips: cut at its shots, at the asked rate, in the right bucket, with the sound that belongs to it."""
 
+import io
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -134,10 +137,16 @@ def test_animations_and_pictures_are_read_too(tmp_path):
 def test_frames_that_change_their_size_are_refused(tmp_path):
     from PIL import Image
 
-    pictures = [Image.fromarray(texture(1, 1, side, side)[0]) for side in (32, 48)]
-    pictures[0].save(tmp_path / "a.tiff", save_all=True, append_images=pictures[1:])
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=8, width=32, height=32, pix_fmt="yuvj420p")
+        for number, side in enumerate((32, 48)):
+            picture = io.BytesIO()
+            Image.fromarray(texture(1, 1, side, side)[0]).save(picture, "jpeg")
+            packet = av.Packet(picture.getvalue())
+            packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 8), number, number
+            container.mux(packet)
     with pytest.raises(RequestError, match="changes its size from 32x32 to 48x48"):
-        cut(tmp_path / "a.tiff")
+        cut(tmp_path / "a.mkv")
 
 
 def test_a_film_that_stands_still_for_more_than_a_day_is_refused(tmp_path):
