@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.util
+import io
 import json
 import os
 import queue
@@ -148,6 +149,18 @@ def test_the_node_makes_the_clip_of_the_server(service, address, node, tmp_path,
     assert comfy.told[-1] == 100 and comfy.told == sorted(comfy.told)
     assert made["ui"]["images"] == [{"filename": "reelm_00001_.mp4", "subfolder": "", "type": "output"}]
     assert (tmp_path / made["ui"]["images"][0]["filename"]).read_bytes() == Path(path).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("pixel", "shown"), [([0.5], [128] * 3), ([1, 0.5, 0], [255, 128, 0]), ([1, 0.5, 0, 0.5], [128, 64, 0])], ids=str
+)
+def test_a_picture_of_comfyui_becomes_rgb_whatever_its_channels(pixel, shown):
+    spec = importlib.util.spec_from_file_location("frames", ROOT / "integrations/comfyui/frames.py")
+    assert spec is not None and spec.loader is not None
+    spec.loader.exec_module(frames := importlib.util.module_from_spec(spec))
+    written = frames.write_png(np.broadcast_to(np.array(pixel, np.float32), (2, 4, 6, len(pixel))))
+    with Image.open(io.BytesIO(written)) as image:
+        np.testing.assert_array_equal(np.asarray(image), np.broadcast_to(np.array(shown, np.uint8), (4, 6, 3)))
 
 
 def test_what_is_interrupted_in_comfyui_stops_on_the_server(service, address, node, tmp_path, monkeypatch):
