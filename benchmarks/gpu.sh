@@ -48,7 +48,7 @@ measure tokenizer tokenizer --presets $(full magvit2 --dtype bfloat16) $(toy dem
 measure demo generate --clips $(full 10) $(toy 1 --num-frames 5)
 measure emoji generate --model emoji --clips $(full 10 --num-frames 25) $(toy 1 --num-frames 5)
 
-# From seeds to a model that draws toys, by larger nets: 14 minutes. Stop it between legs and start it again.
+# From seeds to a model that draws toys, by larger nets that train for 9 minutes in all. Stop it and start it again.
 case $wanted in *" all "* | *" toys "*) RUNS="$RUNS/toys" LARGE=1 zoo/toys/recipe.sh ;; esac
 
 # From process start to file.

@@ -5,7 +5,7 @@
 #   LARGE=1 zoo/toys/recipe.sh  larger nets for one accelerator, each training for some minutes
 #   TOY=1 zoo/toys/recipe.sh    every leg at toy scale, in a few minutes
 #
-# Stop it at any line and start it again: it resumes there. Times are of one core of an Intel Xeon (Sapphire Rapids).
+# Stop it at any line and start it again: it resumes there.
 
 source "$(dirname "$0")/../leg.sh" toys
 
@@ -29,7 +29,7 @@ fi
 
 # --- Tokenizers -----------------------------------------------------------------------------------------------------
 
-# Pieces of clips: half an hour.
+# Pieces of clips.
 leg build reelm data build toys_close --clips $count
 
 # The video tokenizer, on pieces of clips.
