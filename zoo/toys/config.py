@@ -13,7 +13,7 @@ Language model: 10 M parameters, all tasks and inputs from the first step, each 
     reelm train audio-tokenizer toys --workdir runs/toys/audio-tokenizer
     reelm train lm toys --workdir runs/toys/lm
 
-recipe.sh has every leg with its hours.
+recipe.sh has every leg.
 """
 
 from pathlib import Path
