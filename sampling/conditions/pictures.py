@@ -8,6 +8,7 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.lm.specials import MOST_REFERENCES
 from reelm.media.clip import Clip
+from reelm.media.formats.pictures import pixels_of
 from reelm.value_checks import array
 
 Picture = str | os.PathLike[str] | np.ndarray
@@ -20,8 +21,6 @@ def read_source(name: str, value: Any, *, clips: bool = False) -> Any:
     if isinstance(value, Clip) or value is None:
         raise RequestError(f"{name} is {'a Clip' if value else 'None'}; give a path or an array")
     if hasattr(value, "getbands"):  # Pillow's
-        from reelm.media.formats.pictures import pixels_of
-
         return pixels_of(value, name)
     found = array(name, value)
     if found.ndim == 0:
