@@ -22,7 +22,7 @@ from reelm.media.formats.container import (
     stream_container,
 )
 from reelm.media.formats.container_file import read_comment
-from reelm.media.formats.container_sound import stream_container_sound
+from reelm.media.formats.container_sound import container_sound_kind, stream_container_sound
 from reelm.media.formats.pictures import (
     is_picture,
     read_animation,
@@ -33,7 +33,7 @@ from reelm.media.formats.pictures import (
 
 from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS
 from .pixels import Fit, Frames
-from .sound import Sound
+from .sound import Recording, Sound
 from .timing import TimedFrame
 
 
@@ -111,32 +111,40 @@ def packet_times(path: str | os.PathLike[str]) -> Iterator[float]:
 
 
 def read_sound(
-    path: str | os.PathLike[str], *, sample_rate: int, channels: int = 1, budget_bytes: int = BUDGET_BYTES
-) -> Sound:
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int | None = None,
+    channels: int | None = None,
+    budget_bytes: int = BUDGET_BYTES,
+) -> Recording:
     """Return the sound of a wav, flac, mp3 or ogg file, of a video, or of whatever else PyAV reads.
 
     Args:
         path: of the file.
-        sample_rate, channels: to convert it to, in Hz, 1 or 2.
+        sample_rate, channels: to convert it to, in Hz, 1 or 2. None leaves them, but more channels become 2.
         budget_bytes: The most that the samples may take.
 
     Returns:
-        float32 [S, C] in [-1, 1], from the first frame of a video on, or else from where the sound begins.
+        The sound from the first frame of a video on, or else from where the sound begins.
 
     Raises:
         RequestError: No such file; no sound; damaged; NaN or infinite samples; longer than `budget_bytes` hold.
     """
-    name, pieces, left = _existing(path), [], budget_bytes // (4 * channels)
-    most = left
-    start = None if is_picture(path) else container_start(path, name)
-    for piece in stream_sound(path, start=start, sample_rate=sample_rate, channels=channels):
+    name = _existing(path)
+    kind = None if is_picture(path) else container_sound_kind(path, name)
+    if kind is None:
+        raise RequestError(f"{name} has no sound; give a file with a sound track")
+    rate, channels = sample_rate or kind[0], channels or kind[1]
+    pieces, most = [np.zeros((0, channels), np.float32)], budget_bytes // (4 * channels)
+    left = most
+    for piece in stream_sound(path, start=container_start(path, name), sample_rate=rate, channels=channels):
         pieces.append(piece)
         left -= len(piece)
         if left < 0:
-            raise RequestError(f"the sound of {name} is longer than {most / sample_rate:.0f} s; cut it first")
-    if not pieces:
+            raise RequestError(f"the sound of {name} is longer than {most / rate:.0f} s; cut it first")
+    if left == most:
         raise RequestError(f"{name} has no sound; give a file with a sound track")
-    return np.clip(np.concatenate(pieces), -1, 1)
+    return Recording(np.clip(np.concatenate(pieces), -1, 1), rate)
 
 
 def stream_sound(

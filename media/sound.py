@@ -6,6 +6,8 @@ sound ends in silence; the log `reelm` names a difference of more than a tenth o
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,18 @@ Sound = NDArray[np.float32]  # [S,C] in [-1,1]
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
 _SILENCE = 16_000  # samples of a piece of silence
 _CANCELLED = 0.01  # energy of the mean of two channels by that of each, below which one of them is inverted
+_REACH = 64  # samples around a sample, at the lower of both rates, that resampling needs
 _FULL_SCALE = 2.0  # the loudest sample that is clipped to [-1, 1] and not refused
 
 _log = logging.getLogger("reelm")
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Samples float32 `[S, C]` in [-1, 1], C = 1 or 2, and their rate in Hz."""
+
+    samples: Sound
+    sample_rate: int
 
 
 def samples_for(frames: int, fps: float, sample_rate: int) -> int:
@@ -132,15 +143,34 @@ def _of_integers(sound: np.ndarray) -> np.ndarray:
     return (sound - (half if sound.dtype.kind == "u" else 0.0)) / half  # unsigned, as in WAV: silence is the middle
 
 
+def as_recording(samples: object, sample_rate: Any) -> Recording:
+    """Return samples `[S]` or `[S, C]`, of any type that `as_float_sound` takes, at a rate; RequestError if unfit."""
+    sound, rate = as_float_sound(samples), check_rate(sample_rate)
+    if len(sound) != 1:
+        raise RequestError(f"a sound has the shape [S] or [S, C], not {list(np.shape(samples))}")  # type: ignore[arg-type]
+    return Recording(sound[0], rate)
+
+
 def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:
-    """Return sound `[..., S, C]` in `channels` (1 or 2) channels: the mean of two, or one channel twice."""
+    """Return sound `[..., S, C]` in `channels` (1 or 2) channels: the mean of two, or one channel twice.
+
+    If two channels cancel each other out, the left one is taken. `Mixer` does the same piece by piece.
+    """
     if sound.shape[-1] == channels:
         return sound
-    return sound.mean(axis=-1, keepdims=True) if channels == 1 else np.repeat(sound, channels, axis=-1)
+    if channels == 2:
+        return np.repeat(sound, channels, axis=-1)
+    mean = sound.mean(axis=-1, keepdims=True)
+    energies = [np.square(each, dtype=np.float64).sum(axis=(-2, -1), keepdims=True) for each in (mean, sound)]
+    return np.where(energies[0] < _CANCELLED * energies[1] / 2, sound[..., :1], mean)
 
 
 class Mixer:
-    """Mixes two channels to one, piece by piece. If they cancel each other out, the left one is taken."""
+    """Mixes two channels to one, piece by piece. If they cancel each other out, the left one is taken.
+
+    Args:
+        name: of the sound, for the log `reelm`.
+    """
 
     def __init__(self, name: str) -> None:
         self._name, self._warned = name, False
@@ -148,9 +178,9 @@ class Mixer:
 
     def __call__(self, sound: np.ndarray, channels: int) -> np.ndarray:
         """Return sound [S,C] in `channels`, as `with_channels` does."""
-        mixed = with_channels(sound, channels)
-        if mixed.shape[-1] >= sound.shape[-1]:
-            return mixed
+        if sound.shape[-1] <= channels:
+            return with_channels(sound, channels)
+        mixed = sound.mean(axis=-1, keepdims=True)
         self._mean += float(np.vdot(mixed, mixed))
         self._each += float(np.vdot(sound, sound)) / 2
         if not self._mean < _CANCELLED * self._each:
@@ -184,7 +214,7 @@ def resample(sound: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
     layout = "mono" if channels == 1 else "stereo"
     wanted = resampled_length(samples, sample_rate, to)
     # The filter returns nothing for a sound shorter than itself, and mirrors the end of a longer one: silence follows.
-    tail = 64 * max(1, -(-sample_rate // to))
+    tail = _REACH * max(1, -(-sample_rate // to))
     resampled = np.zeros((batch, wanted, channels), np.float32)
     for source, target in zip(sound, resampled, strict=True):
         padded = np.concatenate([source, np.zeros((tail, channels), np.float32)])
@@ -195,3 +225,37 @@ def resample(sound: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
         made = np.concatenate(pieces)[:wanted]
         target[: len(made)] = made
     return np.clip(resampled, -1, 1)
+
+
+class StreamResampler:
+    """Resamples a sound that comes in pieces, so that no join is heard.
+
+    The end of each piece is mirrored through its last sample, because the sound that follows is not there yet. So the
+    last millisecond of a piece is a guess, and nothing is held back.
+
+    Args:
+        sample_rate: of the pieces, in Hz.
+        to: of the result, in Hz.
+    """
+
+    def __init__(self, sample_rate: int, to: int):
+        self._rate, self._to = sample_rate, to
+        self._begin = 0  # of `_held`, in samples of the sound; a whole number of samples of the result lies before it
+        self._held: np.ndarray | None = None
+
+    def __call__(self, piece: np.ndarray, begin: int, end: int) -> np.ndarray:
+        """Return the samples `begin` to `end` of the result, float32 `[B, end - begin, C]`.
+
+        piece: float32 `[B, S, C]`, the next samples, which are heard while those of the result are.
+        """
+        if self._rate == self._to:
+            return piece[:, : end - begin]
+        held = piece if self._held is None else np.concatenate([self._held, piece], axis=1)
+        reach = _REACH * max(1, -(-self._rate // self._to))
+        mirrored = 2 * held[:, -1:] - held[:, -2 : -2 - reach : -1]
+        made = resample(np.concatenate([held, mirrored], axis=1), self._rate, self._to)
+        first = self._begin * self._to // self._rate
+        period = self._rate // gcd(self._rate, self._to)
+        drop = max(0, held.shape[1] - reach) // period * period
+        self._held, self._begin = held[:, drop:], self._begin + drop
+        return made[:, begin - first : end - first]

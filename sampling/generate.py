@@ -29,11 +29,11 @@ def stream(
         ahead: whether to begin a latent frame before the previous one is yielded. False for live play, where the next
             keys are not known yet.
     """
-    model, settings, soundtrack = request.model, request.choice.settings, request.model.soundtrack
+    model, settings = request.model, request.choice.settings
     rows = _infos(request)
     renderer = Renderer(
         model.video_tokenizer,
-        soundtrack,
+        model.soundtrack,
         request.inputs.conditions,
         clips=len(rows),
         height=settings.height,
@@ -58,7 +58,7 @@ def stream(
         counts = {"forwards": (forwards := forwards + np.asarray(codes.forwards[0]))}
         keys = _keys_info(request, number)
         number += 1
-        if heard is not None:
+        if codes.sound is not None:
             counts["sound_forwards"] = sound_forwards = sound_forwards + np.asarray(codes.forwards[1])
         # Copied to the host whole: slicing a row on the device would compile another program.
         ids = to_host(codes.video, model.video_tokenizer.config.bits)
@@ -70,7 +70,7 @@ def stream(
                 tokens={"video": ids[i : i + 1], "audio": None if sound_ids is None else sound_ids[i]},
                 info=info[0] | {name: int(each[i]) for name, each in counts.items()} | info[1] | keys,
                 audio=None if heard is None else heard[i],
-                sample_rate=None if soundtrack is None else soundtrack.sample_rate,
+                sample_rate=None if request.sound is None else request.sound.sample_rate,
             )
             for i, info in enumerate(rows)
         ]

@@ -50,7 +50,8 @@ class Options:
             `cfg_scale` and `min_p` for it.
         control_kind: What the pictures follow of `control`: its "edges", its "silhouette", or "depth" if it is a depth
             video already.
-        retake: Seconds of `video` to make anew: from and to, one pair or more. All other frames keep their pixels.
+        retake: Seconds of `video` to make anew: from and to, one pair or more. All other frames keep their pixels
+            and their sound.
         upscale: Enlarge height and width 2 or 4 times, by the model's upscaler. Default: the size that is drawn.
         strict: Refuse what the model's training never saw. Default: make it anyway, with warnings.
         decoding: Draw codes one by one, or guess several and check them at once. In float32 both give the same clip.

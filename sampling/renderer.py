@@ -10,13 +10,13 @@ import jax
 import numpy as np
 
 from reelm.media.pixels import Frames
-from reelm.media.sound import samples_for
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.soundtrack import Soundtrack
 from reelm.sampling.decoding.windows import LatentFrame
 from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
+from .finish_sound import SoundFinisher
 from .finishing import Enlarge, finish, steps
 
 
@@ -33,7 +33,7 @@ class Renderer:
     Args:
         tokenizer: decodes pictures.
         soundtrack: decodes sound; None for a silent model.
-        conditions: of the clips; their given pixels are put back.
+        conditions: of the clips; their given pixels and samples are put back.
         clips: B.
         height, width: of the frames, in pixels.
         fps: frames a second.
@@ -60,7 +60,7 @@ class Renderer:
         enlarged: tuple[Upscaler, int] | None = None,
     ):
         size = {"batch": clips, "height": height, "width": width}
-        self._tokenizer, self._fps, self._length, self.done = tokenizer, fps, length, 0
+        self._tokenizer, self._length, self.done = tokenizer, length, 0
         self._cuts, self._begun = cuts, 0
         if length != 1:
             tokenizer.prepare_decoding(**size)
@@ -70,6 +70,7 @@ class Renderer:
             upscaler.prepare(**size, scale=scale)
         self._steps = steps(conditions, None if enlarged is None else Enlarge(*enlarged))
         self._soundtrack = soundtrack
+        self._finish_sound = SoundFinisher(soundtrack, conditions.given_sound, clips=clips, fps=fps)
         if soundtrack is not None:
             self._sound = soundtrack.tokenizer.init_decode_state(batch=clips)
             for frames in set(soundtrack.frames if length != 1 else ()):
@@ -95,8 +96,5 @@ class Renderer:
         drawn = drawn if self._length is None else drawn[:, : self._length - self.done]
         frames = finish(self._steps, drawn, self.done)
         begin, self.done = self.done, self.done + drawn.shape[1]
-        if rendering.sound is None or self._soundtrack is None:
-            return frames, None
-        rate = self._soundtrack.sample_rate
-        begin, end = (samples_for(n, self._fps, rate) for n in (begin, self.done))
-        return frames, np.asarray(rendering.sound)[:, : end - begin]
+        sound = None if rendering.sound is None else np.asarray(rendering.sound)
+        return frames, self._finish_sound(sound, begin, self.done)

@@ -16,6 +16,7 @@ from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding.window_plan import StreamPlan
 from reelm.sampling.decoding.windows import Drawer
 
+from .finish_sound import SoundFormat, sound_format
 from .options import Options
 from .parts import ModelParts
 
@@ -145,6 +146,11 @@ class Request:
     def lm(self) -> LanguageModel:
         """The language model that draws it."""
         return self.model.language_models[self.choice.lm]
+
+    @property
+    def sound(self) -> SoundFormat | None:
+        """The format of the sound of its clips; None for silent clips."""
+        return sound_format(self.model.soundtrack, self.inputs.conditions.given_sound)
 
     @property
     def drawer(self) -> Drawer:

@@ -67,14 +67,14 @@ class JobRunner:
         wake: Callable[[], None],
     ):
         assert request.stream.length is not None
-        self.job, self.worker, self._request, model = job, worker, request, request.model
+        self.job, self.worker, self._request = job, worker, request
         self._folder, self._writers, self._tell, self._wake = folder, writers, tell, wake
         self._parts: list[list[Clip]] = []
         self._written: list[Future[None]] = []  # pieces of the stream, some perhaps still being written
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = (self._folder / STREAM).open("wb", buffering=0)
-        rate = model.soundtrack.sample_rate if model.soundtrack else None
-        self._fragments = FragmentedVideo(fps=request.choice.settings.fps, sample_rate=rate)
+        sound = {} if request.sound is None else request.sound._asdict()
+        self._fragments = FragmentedVideo(fps=request.choice.settings.fps, **sound)
         self._total = request.stream.length
         self._pieces = _pieces(request, worker.batch_of(request))
         self._under_way: Future[State]  # the newest piece of work, and the state that it leads to

@@ -102,8 +102,9 @@ class Live:
             self._failed(error)
 
     def _open(self) -> None:
-        fps, track = self._begin(self._prompt), self._parts.soundtrack
-        self._fragments = FragmentedVideo(fps=fps, sample_rate=track.sample_rate if track else None)
+        fps = self._begin(self._prompt)
+        sound = {} if self._request.sound is None else self._request.sound._asdict()
+        self._fragments = FragmentedVideo(fps=fps, **sound)
 
     def _begin(self, words: str) -> float:
         """Begin a scene; return its frame rate."""

@@ -36,6 +36,13 @@ _APART = 0.035  # seconds by which sound may be off its time before it is moved;
 _LOGGED = 0.1  # seconds of silence or of cut sound from which on the log says so
 
 
+def container_sound_kind(path: str | os.PathLike[str], name: str) -> tuple[int, int] | None:
+    """Return the sample rate in Hz and the channels, 1 or 2, of a file's sound; None without sound."""
+    with open_container(path, name) as container:
+        stream = sound_stream(container, name)
+        return None if stream is None else sound_kind(stream)
+
+
 def stream_container_sound(
     path: str | os.PathLike[str], name: str, start: float | None, sample_rate: int, channels: int
 ) -> Iterator[NDArray[np.float32]]:

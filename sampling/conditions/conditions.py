@@ -13,6 +13,8 @@ from reelm.media.pixels import Frames
 from reelm.sampling.options import ControlKind
 from reelm.tokenizer.codes import to_device
 
+from .given_sound import GivenSound
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Steering:
@@ -51,6 +53,7 @@ class Conditions:
         fill: bool `[T, H, W]`, True at pixels that are filled in.
         pixels: uint8 `[T, H, W, 3]`, the frames to keep where `fill` is False.
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
+        given_sound: samples that come back as they are; None where all sound is drawn.
         steering: what steers the pictures.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
@@ -66,6 +69,7 @@ class Conditions:
     fill: np.ndarray | None = None
     pixels: Frames | None = None
     sound: np.ndarray | None = None
+    given_sound: GivenSound | None = None
     steering: Steering = Steering()
     sound_in_prefix: bool = False
 

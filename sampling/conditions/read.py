@@ -19,11 +19,13 @@ from reelm.media.clip import Clip
 from reelm.media.file_info import of_comment
 from reelm.media.pixels import Frames, fit
 from reelm.media.read import read_image, read_note, read_video
+from reelm.media.sound import Recording
 from reelm.media.timing import evenly, on_clock
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
 
 from .conditions import Conditions
 from .continued import continued
+from .given_sound import GivenSound, read_recording
 from .masks import masked
 from .pictures import Picture
 from .retake import check_retake, retaken
@@ -62,7 +64,8 @@ def read_conditions(
     mask, audio = sources.mask, sources.audio
     _check(sources, track, retake)
     clip = None if sources.video is None else read_clip("a video", sources.video, height, width, fps)
-    samples = None if track is None or audio is None else track.samples(audio)
+    given = None if track is None or audio is None else read_recording(audio, track.sample_rate)
+    samples = None if track is None or given is None else track.samples(given)
     sounding = None if track is None or samples is None else track.frames_for(samples, fps)
     # An endless clip may continue the video. A masked clip, and one with a retake, is as long as its video.
     whole = mask is not None or retake is not None
@@ -79,16 +82,36 @@ def read_conditions(
         conditions = masked(tokenizer, clip.video, mask, codes, num_frames)
     else:
         conditions = continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
-    if track is None:
-        return conditions
-    if samples is not None and sounding is not None:
+    if track is not None and given is not None and samples is not None and sounding is not None:
         frames = num_frames or sounding
         sound = track.encode(track.fit(samples, frames, fps), tokenizer.config.latent_frames(frames))
-        return replace(conditions, sound=sound, sound_in_prefix=True)
-    if clip is None or clip.audio is None:
+        heard = GivenSound(given, np.ones(frames, bool))
+        return replace(conditions, sound=sound, sound_in_prefix=True, given_sound=heard)
+    if clip is None:
+        return conditions
+    conditions = replace(conditions, given_sound=_kept_sound(tokenizer, track, clip, conditions))
+    if track is None or clip.audio is None:
         return conditions
     count = len(conditions.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
     return replace(conditions, sound=track.of_clip(clip, count), sound_in_prefix=retake is not None)
+
+
+def _kept_sound(
+    tokenizer: VideoTokenizer, track: Soundtrack | None, clip: Clip, conditions: Conditions
+) -> GivenSound | None:
+    """Return the sound of a clip that is continued or changed, silence if it has none; None where all is drawn."""
+    length, fill, drawn = len(clip.video), conditions.fill, conditions.drawn
+    gets_sound = track is not None and fill is not None and drawn is None and conditions.masked is None
+    if clip.audio is not None and clip.sample_rate is not None:
+        recording = Recording(clip.audio, clip.sample_rate)
+    elif track is None or gets_sound:
+        return None
+    else:
+        recording = Recording(np.zeros((1, track.tokenizer.config.channels), np.float32), track.sample_rate)
+    if fill is None:  # continued after its last whole latent frame
+        return GivenSound(recording, np.ones(tokenizer.config.frames_of(len(conditions.known)), bool))
+    # A mask leaves the sound alone, and so does a model that knows none.
+    return GivenSound(recording, np.ones(length, bool) if drawn is None or track is None else ~fill.any((1, 2)))
 
 
 def _begun(

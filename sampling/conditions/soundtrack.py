@@ -1,22 +1,20 @@
 """Turn sound into codes for latent frames.
 
-In: a path, a clip with sound, samples with their rate, or samples at the audio tokenizer's own rate. Out: codes int32
-`[F, L]` of whole latent frames. Sound is cut, or padded with silence, to the length of the pictures.
+In: a recording, or a clip with sound. Out: codes int32 `[F, L]` of whole latent frames. Sound is cut, or padded with
+silence, to the length of the pictures.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.layout import audio_frames
 from reelm.media.clip import Clip
-from reelm.media.read import read_sound
-from reelm.media.sound import as_float_sound, fitted, resample, samples_for, say_length, with_channels
+from reelm.media.sound import Recording, fitted, resample, samples_for, say_length, with_channels
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
-from .sources import Recording, SoundSource, recording
+from .given_sound import read_recording
 
 
 @dataclass(frozen=True)
@@ -42,24 +40,10 @@ class Soundtrack:
         if abs(fps / self.fps - 1) > 1e-4:
             raise RequestError(f"this model's sound goes with {self.fps:g} frames a second, not {fps:g}")
 
-    def samples(self, source: SoundSource) -> np.ndarray:
-        """Return float32 `[S, C]` at `sample_rate`, with the channels of the tokenizer; RequestError without sound."""
-        config = self.tokenizer.config
-        if isinstance(source, tuple):
-            source = cast(Recording, recording(source))
-        if isinstance(source, Clip):
-            if source.audio is None or source.sample_rate is None:
-                raise RequestError("the clip given as audio has no sound; give one that has")
-            source = Recording(source.audio, source.sample_rate)
-        if isinstance(source, Recording):
-            sound = with_channels(source.samples[None], config.channels)
-            return resample(sound, source.sample_rate, self.sample_rate)[0]
-        if not isinstance(source, np.ndarray):
-            return read_sound(source, sample_rate=self.sample_rate, channels=config.channels)
-        sound = with_channels(as_float_sound(source), config.channels)
-        if len(sound) != 1:
-            raise RequestError(f"a sound has the shape [S] or [S, C], not {list(source.shape)}")
-        return sound[0]
+    def samples(self, recording: Recording) -> np.ndarray:
+        """Return a recording as float32 `[S, C]` at `sample_rate`, with the channels of the tokenizer."""
+        sound = with_channels(recording.samples, self.tokenizer.config.channels)
+        return resample(sound[None], recording.sample_rate, self.sample_rate)[0]
 
     def encode(self, samples: np.ndarray, latent_frames: int) -> np.ndarray:
         """Return the codes int32 `[F, L]` of a sound `[S, C]` for the first `latent_frames` latent frames."""
@@ -87,7 +71,7 @@ class Soundtrack:
         count, codes = self.count(latent_frames), (clip.tokens or {}).get("audio")
         if codes is not None and len(codes) >= count and clip.info.get("audio_tokenizer") == self.tokenizer.hash:
             return codes[:count]
-        return self.encode(self.samples(clip), latent_frames)
+        return self.encode(self.samples(read_recording(clip, self.sample_rate)), latent_frames)
 
     def count(self, latent_frames: int) -> int:
         """Return the number of audio frames of the first `latent_frames` latent frames."""

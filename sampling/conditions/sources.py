@@ -12,22 +12,13 @@ from reelm.errors import RequestError
 from reelm.lm.control.camera import Camera, read_camera
 from reelm.lm.control.tracks import Track, read_tracks
 from reelm.media.clip import Clip
-from reelm.media.sound import as_float_sound, check_rate
+from reelm.media.sound import Recording, as_recording
 from reelm.sampling.options import FILES
 from reelm.storage.digests import sha256_of
 from reelm.value_checks import whole
 
 from .pictures import Picture, read_references, read_source
 from .storyboard import Shot, read_shots
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """Samples float32 `[S, C]` in [-1, 1] and their rate in Hz, as a user gives them in a pair."""
-
-    samples: np.ndarray
-    sample_rate: int
-
 
 VideoSource = Clip | str | os.PathLike[str] | np.ndarray
 SoundSource = Clip | str | os.PathLike[str] | np.ndarray | tuple[np.ndarray, int] | Recording
@@ -50,7 +41,7 @@ class Sources:
             All other pixels stay.
         audio: Sound of the clip: a path, a Clip, `(samples, rate)`, or samples at the audio tokenizer's rate. Samples
             are `[S]` or `[S, C]`, float in [-1, 1] or integers of 8, 16 or 32 bits. It is cut, or padded with silence,
-            to the length of the pictures.
+            to the length of the pictures, and is else the clip's sound as it is.
         control: Clip whose edges, silhouette or depth (`control_kind`) the pictures follow. One that is shorter
             than the clip holds its last frame.
         tracks: The path of each subject, in the order of the words: a list of (seconds, (x, y)) with x to the right and
@@ -168,10 +159,7 @@ def recording(pair: Sequence[Any]) -> Any:
         if isinstance(pair, list):
             return pair
         raise RequestError("audio is a pair of arrays; give (samples, rate) with samples [S] or [S, C], or an array")
-    samples, rate = as_float_sound(pair[0]), check_rate(np.asarray(pair[1]).item())
-    if len(samples) != 1:
-        raise RequestError(f"a sound has the shape [S] or [S, C], not {list(np.shape(pair[0]))}")
-    return Recording(samples[0], rate)
+    return as_recording(pair[0], np.asarray(pair[1]).item())
 
 
 def _plain(value: Any) -> Any:

@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(job_runner, "stream", lambda request, slot: ([piece] for piece in PIECES))
     choice = SimpleNamespace(settings=SimpleNamespace(fps=8.0, best_of=1))
     plan, model = SimpleNamespace(length=len(PIECES)), SimpleNamespace(soundtrack=None)
-    request: Any = SimpleNamespace(model=model, choice=choice, stream=plan, drawer=None)
+    request: Any = SimpleNamespace(model=model, choice=choice, stream=plan, drawer=None, sound=None)
     worker = DeviceWorker("worker", lambda requests, rows: None)
     batch = SimpleNamespace(join=lambda drawer, stream: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(worker, "batch_of", lambda request: batch)

@@ -164,6 +164,26 @@ def test_a_picture_is_sent_along_and_no_name_of_a_file_leads_anywhere(service, t
     }
 
 
+def test_the_sound_of_a_film_is_kept_in_the_stream_and_in_the_file(service, tmp_path):
+    seconds = np.arange(13 * 6_000) / 48_000
+    tones = 0.5 * np.sin(2 * np.pi * np.stack([440 * seconds, 660 * seconds], axis=-1)).astype(np.float32)
+    Clip(np.full((13, 16, 24, 3), 90, np.uint8), 8.0, tones, 48_000).save(tmp_path / "film.mp4")
+    form = multipart({"prompt": "red", "num_frames": "13", "retake": "[0.75,1.0]"}, {})[0][:-7]
+    film = (tmp_path / "film.mp4").read_bytes()
+    form += (
+        b'--x\r\nContent-Disposition: form-data; name="video"; filename="film.mp4"\r\n\r\n' + film + b"\r\n--x--\r\n"
+    )
+    _, job = service.json("POST", "/v1/videos", form, Content_Type="multipart/form-data; boundary=x")
+    stream = service.ask("GET", f"/v1/videos/{job['id']}/stream")[2]
+    for content in (stream, service.ask("GET", f"/v1/videos/{job['id']}/content")[2]):
+        heard = opened(tmp_path, content)
+        assert heard.sample_rate == 48_000 and heard.audio is not None and heard.audio.shape == tones.shape
+        for part in (slice(4_800, 30_000), slice(55_000, 76_000)):  # the codec loses a little
+            spectra = np.abs(np.fft.rfft(heard.audio[part], 48_000, axis=0))
+            np.testing.assert_array_equal(spectra.argmax(0), [440, 660])
+            np.testing.assert_allclose(np.std(heard.audio[part], axis=0), np.std(tones[part], axis=0), rtol=0.1)
+
+
 def test_what_is_cancelled_or_deleted_ends_and_leaves_nothing(service):
     long = {"prompt": "red", "num_frames": 400}
     _, first = service.json("POST", "/v1/videos", long)

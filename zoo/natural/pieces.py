@@ -31,7 +31,7 @@ def pieces(recording: Recording) -> Iterator[np.ndarray]:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"sound{recording.suffix}"
             file.write_bytes(recording.data)
-            sound = read_sound(file, sample_rate=SAMPLE_RATE)[:, 0]
+            sound = read_sound(file, sample_rate=SAMPLE_RATE, channels=1).samples[:, 0]
     except RequestError:
         return  # packages hold a few files that no decoder reads
     samples = int(SECONDS * SAMPLE_RATE)

@@ -11,6 +11,7 @@ from made.parameters import random_params
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
+from reelm.sampling.conditions.given_sound import read_recording
 from reelm.sampling.conditions.soundtrack import Soundtrack
 from reelm.sampling.conditions.sources import Sources
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
@@ -35,6 +36,11 @@ def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
     return sound
 
 
+def heard(track: Soundtrack, source: Any) -> np.ndarray:
+    """float32 [S, C], as the tokenizer takes it."""
+    return track.samples(read_recording(source, track.sample_rate))
+
+
 def clip_with(sound: np.ndarray | None, rate: int | None, frames: int = 8) -> Clip:
     return Clip(video=np.zeros((frames, 16, 24, 3), np.uint8), fps=FPS, audio=sound, sample_rate=rate)
 
@@ -47,7 +53,7 @@ def test_any_rate_and_channels_become_those_of_the_tokenizer(track, tmp_path, ra
         file.setparams((channels, 2, rate, len(sound), "NONE", ""))
         file.writeframes((sound * 32767).astype("<i2").tobytes())
     for source in (clip_with(sound, rate), tmp_path / "sound.wav"):
-        samples = track.samples(source)
+        samples = heard(track, source)
         assert abs(len(samples) - RATE) <= 1 and samples.shape[1] == 1 and samples.dtype == np.float32
         spectrum = np.abs(np.fft.rfft(samples[:, 0], RATE))
         assert spectrum.argmax() == 300
@@ -55,10 +61,23 @@ def test_any_rate_and_channels_become_those_of_the_tokenizer(track, tmp_path, ra
         assert spectrum[300] * 2 / RATE == pytest.approx(0.5 / channels, rel=0.05)
 
 
+def test_channels_that_cancel_each_other_out_are_heard_whichever_way_they_come(track, tmp_path):
+    sound = np.concatenate([tone(1, RATE), -tone(1, RATE)], axis=1)
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((2, 2, RATE, len(sound), "NONE", ""))
+        file.writeframes((sound * 32768).astype("<i2").tobytes())
+    ways = (tmp_path / "sound.wav", sound, clip_with(sound, RATE), (sound, RATE), (sound * 32768).astype(np.int16))
+    for way in ways:
+        np.testing.assert_allclose(heard(track, way), sound[:, :1], atol=1e-4)
+    batch = np.stack([sound, np.repeat(sound[:, :1], 2, axis=1)])
+    codes = track.tokenizer.encode(batch, RATE)
+    np.testing.assert_array_equal(codes, track.tokenizer.encode(np.stack([sound[:, :1]] * 2), RATE))
+
+
 def test_samples_are_at_the_rate_of_the_tokenizer(track):
     sound = tone(1, RATE, 2)
-    np.testing.assert_allclose(track.samples(sound)[:, 0], sound[:, 0] / 2, atol=1e-6)
-    np.testing.assert_allclose(track.samples((sound * 32768).astype(np.int16)), track.samples(sound), atol=1e-4)
+    np.testing.assert_allclose(heard(track, sound)[:, 0], sound[:, 0] / 2, atol=1e-6)
+    np.testing.assert_allclose(heard(track, (sound * 32768).astype(np.int16)), heard(track, sound), atol=1e-4)
 
 
 # As librosa, soundfile and SciPy hold sound: the full scale of floats is 1, that of integers the range of their type.
@@ -70,12 +89,12 @@ SCALES = {"float64": 1, "float32": 1, "float16": 1, "int8": 2**7, "int16": 2**15
 def test_samples_with_their_rate_are_the_sound_of_a_file(track, dtype, rate):
     sound = tone(1, rate).astype(np.float64)
     held = (sound * SCALES[dtype] + (2**7 if dtype == "uint8" else 0)).astype(dtype)
-    expected = track.samples(clip_with(sound.astype(np.float32), rate))
+    expected = heard(track, clip_with(sound.astype(np.float32), rate))
     rates = (rate, float(rate), np.int64(rate), np.array(rate))
     for pair in [(held, each) for each in rates] + [(held[:, 0], rate), (held.repeat(2, axis=1), rate), [held, rate]]:
         read = Sources(audio=cast(Any, pair)).audio
         assert read is not None
-        np.testing.assert_allclose(track.samples(read), expected, atol=0.02 if "8" in dtype else 1e-3)
+        np.testing.assert_allclose(heard(track, read), expected, atol=0.02 if "8" in dtype else 1e-3)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +144,7 @@ def test_a_pair_is_a_sound_to_generate_and_to_describe(tiny_sound_model):
 )
 def test_what_is_no_sound_is_refused_in_one_line(track, source, words):
     with pytest.raises(RequestError, match=words) as refused:
-        track.samples(source)
+        heard(track, source)
     assert "\n" not in str(refused.value)
 
 
@@ -136,7 +155,7 @@ def test_files_without_sound_are_refused(track, tmp_path):
     clip_with(None, None).save(tmp_path / "silent.mp4")
     for name in ("empty.wav", "text.wav", "silent.mp4", "missing.wav"):
         with pytest.raises(RequestError, match=name) as refused:
-            track.samples(tmp_path / name)
+            heard(track, tmp_path / name)
         assert "\n" not in str(refused.value)
 
 
@@ -172,7 +191,7 @@ def test_what_a_clip_is_made_for_is_fitted_or_refused(tiny_sound_model, caplog):
     for seconds, said in ((3, "longer"), (1, "shorter")):
         with caplog.at_level(logging.WARNING, "reelm"):
             made = tiny_sound_model.generate(audio=clip_with(tone(seconds, 7_000, 2), 7_000), num_frames=13)
-        assert len(made.video) == 13 and made.audio.shape == (13 * RATE // FPS, 1)
+        assert len(made.video) == 13 and made.audio.shape == (13 * 7_000 // FPS, 2)
         assert len(caplog.records) == 1 and said in caplog.text
         caplog.clear()
     for sound, words in ((np.zeros(0, np.float32), "no samples"), (np.full(100, np.nan), "NaN")):
