@@ -1,6 +1,7 @@
 """Write frames and sound to a fragmented mp4, piece by piece, which a browser plays while it is being made.
 
-The head comes with the first piece; each frame is a fragment of its own. Pictures and sound are those of `mp4.py`.
+Each frame is a fragment of its own. The head comes with the first fragment, which needs two frames. Pictures and sound
+are those of `mp4.py`.
 """
 
 import io
@@ -15,9 +16,11 @@ from .mp4 import DEFAULT_CRF, PictureTrack, SoundTrack, check
 
 CODECS = 'video/mp4; codecs="avc1.64001F, mp4a.40.2"'  # for the `MediaSource` of a browser; without sound the first
 
+# A head that is written before the first fragment (`empty_moov`) cannot say that the encoder of sound begins with a
+# block of silence: players would play all sound late by it, 64 ms at 16 kHz.
 # Every picture is a key frame, and each begins a fragment: a player may join anywhere. (Fragments of any one frame,
 # FFmpeg's `frag_every_frame`, get wrong times as soon as there are two tracks.)
-_FLAGS = "+frag_keyframe+empty_moov+default_base_moof"
+_FLAGS = "+frag_keyframe+delay_moov+default_base_moof"
 
 
 class FragmentedVideo:
