@@ -51,7 +51,7 @@ def card(about: Mapping[str, Any], evaluation: Mapping[str, str] | None = None) 
 
 def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[str]:
     name, record = about["name"], about.get("record", {})
-    model, data = about.get("language model"), list(_data_sets(record))
+    model, data = about.get("language model"), list(data_sets(record))
     cards = {**_DATA, **data_cards()}
     known = [cards[each] for each in data if each in cards]
     yield f"# {name}\n"
@@ -106,7 +106,7 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
         yield from _run(part.replace("_", " "), run) if isinstance(run, Mapping) else (f"{part}: {run}\n",)
 
 
-def _data_sets(record: Mapping[str, Any]) -> Iterator[str]:
+def data_sets(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of the data sets that the runs of a record saw, each once, the language model's last."""
     seen: dict[str, None] = {}
     for run in record.values():

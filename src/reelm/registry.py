@@ -9,6 +9,7 @@ the registry is read without loading any other code of a model:
     EVALUATIONS       task of `reelm evaluate generation` -> "module:function" of a model; see `evaluation.by_task`
     RECONSTRUCTIONS   data set -> "module:function" of a model that takes `clips`, `split` and `progress`: figures of
                       `reelm evaluate reconstruction` for a data set whose pictures are not the point
+    GOALS             data set of a game -> "module:class", a `reelm.sampling.goals.Goals`
 """
 
 import importlib
@@ -17,7 +18,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["DATA_SETS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS"]
+Kind = Literal["DATA_SETS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS", "GOALS"]
 
 
 class Entry(NamedTuple):

@@ -40,7 +40,7 @@ def test_figures_of_a_data_set_take_what_the_command_gives(name):
 
 
 def test_no_two_models_bring_the_same_name():
-    for kind in ("DATA_SETS", "DATA_CARDS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS"):
+    for kind in ("DATA_SETS", "DATA_CARDS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS", "GOALS"):
         names = [name for brought in registry._registered(kind).values() for name in brought]
         assert names and len(names) == len(set(names))
     assert not by_task.TASKS.keys() & registry.entries("EVALUATIONS").keys()
@@ -55,7 +55,8 @@ def test_names_are_known_without_the_code_of_a_model():
     program = """
 import sys
 from reelm import registry
-assert all(registry.entries(kind) for kind in ("DATA_SETS", "PRESETS", "EVALUATIONS")) and registry.data_cards()
+kinds = ("DATA_SETS", "PRESETS", "EVALUATIONS", "GOALS")
+assert all(registry.entries(kind) for kind in kinds) and registry.data_cards()
 assert not {"numpy", "jax", "reelm.data", "reelm.train"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", program], check=True)

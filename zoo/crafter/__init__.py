@@ -8,4 +8,5 @@ DATA_CARDS = {
     "crafter_tiles": DataCard("tiles of the game Crafter", "Crafter (Danijar Hafner), MIT"),
 }
 PRESETS = {"crafter": "config"}
+GOALS = {"crafter": "goals:CrafterGoals"}
 EVALUATIONS = {"world": "evaluation:world"}

@@ -100,3 +100,15 @@ class Crafter:
         player.facing = _WAYS[rng.integers(4)]
         player.sleeping = False
         return self.frame
+
+    def beside_player(self, name: str) -> np.ndarray:
+        """Place a material, or "plant", to the right of the player, and return its tile, uint8 `[8, 8, 3]`."""
+        world: Any = self._env._world
+        x, y = (int(each) for each in self.player.pos)
+        world[x + 1, y] = "grass" if name == "plant" else name
+        if name == "plant":
+            from crafter.objects import Plant
+
+            world.add(Plant(world, (x + 1, y)))
+        row, column = LAND // 2 * TILE, (VIEW // 2 + 1) * TILE
+        return self.frame[row : row + TILE, column : column + TILE]

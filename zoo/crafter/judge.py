@@ -16,8 +16,7 @@ from .game import LAND, TILE, VIEW
 
 MIDDLE = (LAND // 2, VIEW // 2)  # row and column of the player's tile
 TELLING = 4  # fewest tiles by which a right picture can be told from a wrong one
-
-_LIKE = 255**2 / 10 ** (25 / 10)  # largest mean squared error of a tile that matches a texture: 25 dB
+LIKE = 255**2 / 10 ** (25 / 10)  # largest mean squared error of a tile that matches a texture: 25 dB
 _MOST = 100.0  # PSNR in dB of equal frames
 
 
@@ -107,7 +106,7 @@ class Textures:
             self._nearest |= zip(part, zip(kinds, far[np.arange(len(part)), kinds], strict=True), strict=True)
         kinds, errors = zip(*(self._nearest[tile] for tile in flat), strict=True)
         shape = (*frames.shape[:-3], VIEW, VIEW)
-        return np.reshape(kinds, shape), np.reshape(errors, shape) <= _LIKE
+        return np.reshape(kinds, shape), np.reshape(errors, shape) <= LIKE
 
 
 def _values(all_tiles: list[bytes]) -> np.ndarray:
