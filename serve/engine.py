@@ -11,7 +11,7 @@ import queue
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import product
 from threading import Event, Thread
@@ -170,6 +170,7 @@ class Engine(Thread):
                 self._advance(run)
             self._share_energy()
             self._awake.wait(min((live.rest for live in self._live), default=_AGAIN_SECONDS))
+        wait([live.leave() for live in self._live], _LAST_SECONDS)  # recordings are kept
         for worker in self._workers:
             worker.end()
         for writer in self._writers:

@@ -69,7 +69,7 @@ class Jobs:
         return self._home / _FOLDERS / job_id
 
     def add(self, job: Job) -> None:
-        """Store a new job at the end of the queue.
+        """Store a new job at the end of the queue, or one that is completed already.
 
         Raises:
             QueueFull: too many jobs wait already.
@@ -80,7 +80,7 @@ class Jobs:
         names = ", ".join(row)
         with self._lock:
             (waiting,) = self._table.execute("select count(*) from jobs where status = 'queued'").fetchone()
-            if waiting >= self._most:
+            if job.status == "queued" and waiting >= self._most:
                 raise QueueFull
             self._table.execute(f"insert into jobs ({names}) values ({', '.join('?' * len(row))})", [*row.values()])
 

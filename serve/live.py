@@ -80,9 +80,9 @@ class Live:
             self._under_way = self.worker.do(partial(self._try, self._make))
             self._under_way.add_done_callback(lambda _: wake())
 
-    def leave(self) -> None:
+    def leave(self) -> Future[None]:
         """Leave the batch."""
-        self.worker.do(self._leave)
+        return self.worker.do(self._leave)
 
     def close(self) -> None:
         """End the clip; from any thread."""

@@ -7,8 +7,10 @@ pressed.
 
 import io
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +18,10 @@ import numpy as np
 from PIL import Image
 
 from reelm.errors import RequestError
+from reelm.media.clip import Clip
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import BatchSlot
+from reelm.sampling.goals import Goals, goals_of
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
 from reelm.sampling.play import PlaySession
@@ -35,10 +39,14 @@ class World:
         prompt: words to begin with.
         seed: to begin with.
         send: called with each message to the player, from the worker's thread; must not block. A dict is a step, with
-            the `seed` of a world that begins or else its `keys`, or an `error`. The frames of the step follow, each as
-            a PNG.
+            the `seed` of a world that begins or else its `keys`, or an `error`. Of a game whose goals are known it has
+            those that its pictures show to be `reached`, and for the first one whether the player is `empty_handed`.
+            The frames of the step follow, each as a PNG.
         failed: called with the error that ended the world, from the same thread.
         has_room: returns whether the player has received nearly all that was sent.
+        keep: called with each recording and the keys of all steps up to its end, from the same thread; must not block.
+        most_frames: of a recording, which then ends by itself.
+        replay: keys of the first steps, which nobody has to press.
 
     Attributes:
         speed: how many times faster than the world's own frame rate it runs; any thread may set it.
@@ -54,26 +62,48 @@ class World:
         send: Callable[[bytes | dict[str, Any]], None],
         failed: Callable[[Exception], None],
         has_room: Callable[[], bool],
+        keep: Callable[[Clip, list[list[str]]], None],
+        most_frames: int,
+        replay: Sequence[list[str]] = (),
     ):
         self.model, self.closed, self.shown, self.speed = model, False, False, 1.0
         self._key_state, self._prompt, self._seed = key_state, prompt, seed
-        self._send, self._failed, self._has_room = send, failed, has_room
+        self._send, self._failed, self._has_room, self._keep = send, failed, has_room, keep
+        self._most, self._replay = most_frames, deque(replay)
+        self._played: list[list[str]] = []  # keys of all steps so far
+        self._tape: list[Clip] | None = None  # what is being recorded, from the picture on that was shown
+        self._goals: Goals | None = None
+        self._last: Clip  # of the newest step
         self._session: PlaySession | None = None
         self._slot: BatchSlot | None = None
         self._words: str | None = None  # new words, from the next latent frame on
         self._asked: list[str] | None = None  # keys of the latent frame to take
-        self._step, self._due = 0, 0.0
+        self._due = 0.0
         self._under_way: Future[None] | None = None
 
     def open(self, model: Model, worker: DeviceWorker) -> None:
         """Begin, in a worker."""
         self._parts, self.worker = model, worker
-        self.begin(self._prompt, self._seed)
+        self.begin(self._prompt, self._seed, self._replay)
 
-    def begin(self, prompt: str | None, seed: int) -> None:
-        """Begin again with a seed; `prompt` None keeps the words."""
+    def begin(self, prompt: str | None, seed: int, replay: Sequence[list[str]] = ()) -> None:
+        """Begin again with a seed, and with keys of the first steps; `prompt` None keeps the words.
+
+        The player goes on after the last key of `replay`, or breaks it off by pressing a key.
+        """
         self._prompt = self._prompt if prompt is None else prompt
-        self.worker.do(partial(self._try, partial(self._begin, self._prompt, seed)))
+        self.worker.do(partial(self._try, partial(self._begin, self._prompt, seed, deque(replay))))
+
+    def record(self, on: bool) -> None:
+        """Begin a recording with the picture that is shown, or end it and keep it. Does nothing if it is so already."""
+
+        def change() -> None:
+            if not on:
+                self._cut()
+            elif self._tape is None and self.shown:
+                self._tape = [replace(self._last, info=self._last.info | {"keys": []})]
+
+        self.worker.do(partial(self._try, change))
 
     def say(self, words: str) -> None:
         """Change the words from the next latent frame on."""
@@ -104,9 +134,10 @@ class World:
         if self._asked is not None:
             self._try(self._take)
 
-    def leave(self) -> None:
-        """Leave the batch."""
-        self.worker.do(self._leave)
+    def leave(self) -> Future[None]:
+        """Leave the batch; what is being recorded is kept."""
+        self.worker.do(self._cut)
+        return self.worker.do(self._leave)
 
     def close(self) -> None:
         """End the world; from any thread."""
@@ -130,17 +161,22 @@ class World:
             self.closed = True
             self._failed(error)
 
-    def _begin(self, prompt: str, seed: int) -> None:
+    def _begin(self, prompt: str, seed: int, replay: deque[list[str]]) -> None:
+        self._cut()
         request = plan(self._parts, prompt, *read_arguments({"seed": seed}), endless=True)
         self._leave()
         self._slot = self.worker.batch_of(request).join(request.drawer, request.stream, ahead=0)
-        self._session, self._words, self._step = PlaySession(request, self._slot), None, 0
-        self._show({"step": 0, "seed": seed}, self._session.beginning.video)
+        self._session, self._words, self._played = PlaySession(request, self._slot), None, []
+        self._replay, self._goals = replay, goals_of(self._parts)
+        self._show({"step": 0, "seed": seed}, self._session.beginning)
         self._due, self.shown = time.monotonic() + 1 / self._parts.defaults.fps, True
 
     def _ask(self) -> None:
         assert self._session is not None and self._slot is not None
-        keys, words, self._words = self._key_state.take(), self._words, None
+        if self._key_state.waits:
+            self._replay.clear()
+        keys = self._replay.popleft() if self._replay else self._key_state.take()
+        words, self._words = self._words, None
         now, defaults = time.monotonic(), self._parts.defaults
         period = self._parts.video_tokenizer.config.time_stride / (defaults.fps * self.speed)
         self._due = now + period if now < self._due else max(self._due + period, now)
@@ -151,16 +187,35 @@ class World:
         assert self._session is not None and self._slot is not None
         keys, self._asked = self._asked, None
         try:
-            video = self._session.take().video
+            clip = self._session.take()
         finally:
             self._slot.ahead = 0
-        self._step += 1
-        self._show({"step": self._step, "keys": keys}, video)
+        assert keys is not None
+        self._played.append(keys)
+        self._show({"step": len(self._played), "keys": keys}, clip)
+        if self._tape is not None:
+            self._tape.append(clip)
+            if sum(len(each.video) for each in self._tape) >= self._most:
+                self._cut()
         self._slot.prepare()  # while the player looks
 
-    def _show(self, step: dict[str, Any], video: np.ndarray) -> None:
-        for each in (step, *map(_png, video)):
+    def _show(self, step: dict[str, Any], clip: Clip) -> None:
+        self._last = clip
+        if self._goals is not None:
+            step["reached"] = [name for frame in clip.video for name in self._goals.look(frame)]
+            if step["step"] == 0:
+                step["empty_handed"] = self._goals.empty_handed
+        for each in (step, *map(_png, clip.video)):
             self._send(each)
+
+    def _cut(self) -> None:
+        """End a recording."""
+        tape, self._tape = self._tape, None
+        if tape is not None:
+            clip = Clip.join(tape)
+            before = len(self._played) - len(clip.info["keys"])
+            clip = replace(clip, info=clip.info | {"keys_before": self._played[:before]})
+            self._keep(clip, [*self._played])
 
     def _leave(self) -> None:
         if self._slot is not None:

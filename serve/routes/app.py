@@ -25,6 +25,7 @@ from reelm.serve.events import JobEvents
 from reelm.serve.jobs import Jobs
 from reelm.serve.metrics import Metrics
 from reelm.serve.planner import Planner
+from reelm.serve.recordings import Recordings
 from reelm.serve.traces import Traces
 
 from .about import about
@@ -104,6 +105,7 @@ class _Routes:
     def __init__(self, server: Server):
         self._server, self._events = server, JobEvents()
         self._jobs = Jobs(server.home, server.queue)
+        self._recordings = Recordings(self._jobs)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
         planner = Planner(server.models, self._jobs)
         self._engine = Engine(
@@ -194,6 +196,7 @@ class _Routes:
             yield
         finally:
             await asyncio.to_thread(self._engine.drain, 18.0)
+            await asyncio.to_thread(self._recordings.close)
             await asyncio.to_thread(self._server.traces.close)
             self._jobs.close()
 
@@ -211,8 +214,10 @@ class _Routes:
             return
         model = self._server.models[name]
         about = name, model, self._engine, self._server.limits
-        world = bool(model.language_model().config.keys)
-        await play(socket, partial(Player if world else Viewer, *about), self._engine)
+        kind = Viewer
+        if model.language_model().config.keys:
+            kind = partial(Player, self._recordings, socket.state.owner)
+        await play(socket, partial(kind, *about), self._engine)
 
     async def models(self, request: Request) -> Response:
         """Answer with the models and what each can do."""

@@ -29,7 +29,7 @@ _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
 _NAME_LETTERS = 80
-_MOST_STEPS, _MOST_KEYS = 36_000, 64  # latent frames that keys are given for, and keys of each
+MOST_STEPS, _MOST_KEYS = 36_000, 64  # latent frames that keys are given for, and keys of each
 KNOWN = ("model", "prompt", *STRUCTURED, *sorted(_OPTIONS), *FILES, REFERENCES)
 
 
@@ -218,16 +218,16 @@ def _check_structured(values: Mapping[str, Any], limits: Limits) -> None:
         raise RequestError("shots have no references of their own here; send references as files of the form")
     if (letters := sum(len(shot.prompt) for shot in given.shots)) > limits.prompt_letters:
         raise RequestError(f"the shots have {letters} letters; at most {limits.prompt_letters} are read")
-    if len(given.keys or ()) > _MOST_STEPS:
-        raise RequestError(f"keys are given for {len(given.keys or ())} latent frames; at most {_MOST_STEPS} are made")
+    if len(given.keys or ()) > MOST_STEPS:
+        raise RequestError(f"keys are given for {len(given.keys or ())} latent frames; at most {MOST_STEPS} are made")
     if any(len(each) > _MOST_KEYS for each in given.keys or ()):
         raise RequestError(f"keys name more than {_MOST_KEYS} for a latent frame")
     points = 0
     for each in (given, *given.shots):
         points += sum(len(track) for track in each.tracks or () if track)
         points += len(each.camera) if isinstance(each.camera, tuple) else 0
-    if points > _MOST_STEPS:
-        raise RequestError(f"tracks and camera have {points} points; at most {_MOST_STEPS} are read")
+    if points > MOST_STEPS:
+        raise RequestError(f"tracks and camera have {points} points; at most {MOST_STEPS} are read")
 
 
 def _size(value: Any) -> tuple[int, int]:

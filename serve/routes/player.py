@@ -1,19 +1,22 @@
-"""Handles the messages of a world's player: its keys, words, seed and speed."""
+"""Handles the messages of a world's player: its keys, words, seed and speed, replays and recordings."""
 
 from functools import partial
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.sampling.goals import goals_of
 from reelm.sampling.model import Model
 from reelm.sampling.options import Options
 from reelm.serve.access import Limits
 from reelm.serve.engine import Engine
 from reelm.serve.key_state import KeyState
+from reelm.serve.recordings import Recordings
 from reelm.serve.world import World
 
+from .body import MOST_STEPS
 from .live_socket import Outbox, check_fields, fault, words_of
 
-_FIELDS = ("keys", "prompt", "seed", "speed")
+_FIELDS = ("keys", "prompt", "record", "replay", "seed", "speed")
 _UNSENT = 8  # messages to a slow client, from which on nothing more is drawn for it
 _FASTEST = 8
 
@@ -21,8 +24,18 @@ _FASTEST = 8
 class Player:
     """Handles the messages of a world's player. The first one begins the world."""
 
-    def __init__(self, name: str, model: Model, engine: Engine, limits: Limits, outbox: Outbox):
+    def __init__(
+        self,
+        recordings: Recordings,
+        owner: str,
+        name: str,
+        model: Model,
+        engine: Engine,
+        limits: Limits,
+        outbox: Outbox,
+    ):
         self._name, self._model, self._engine, self._limits, self._outbox = name, model, engine, limits, outbox
+        self._recordings, self._owner = recordings, owner
         self._key_state = KeyState(model.language_model().config.keys_at_once)
         self._world: World | None = None
         outbox.put({"hello": hello(model)})
@@ -47,7 +60,9 @@ class Player:
         words = None if "prompt" not in found else words_of(found, self._limits)
         seed = None if "seed" not in found else Options(seed=found["seed"]).seed
         speed = None if "speed" not in found else _speed(found["speed"])
-        begun, world = self._world is not None, self._world or self._new(words or "", seed or 0)
+        replay = [] if "replay" not in found else _replay(self._model, found["replay"], seed)
+        record = None if "record" not in found else _switch(found["record"])
+        begun, world = self._world is not None, self._world or self._new(words or "", seed or 0, replay)
         world.speed = world.speed if speed is None else speed
         if keys is not None:
             self._key_state.hold(keys)
@@ -58,20 +73,33 @@ class Player:
             self._world = world
             self._engine.play(world)
         elif seed is not None:
-            self._engine.call(partial(world.begin, words, seed))
+            self._engine.call(partial(world.begin, words, seed, replay))
         elif words is not None:
             self._engine.call(partial(world.say, words))
         else:
             self._engine.wake()
+        if record is not None:
+            self._engine.call(partial(world.record, record))
 
-    def _new(self, words: str, seed: int) -> World:
-        put, outbox = self._outbox.put, self._outbox
-        return World(self._name, self._key_state, words, seed, put, put, lambda: outbox.waiting < _UNSENT)
+    def _new(self, words: str, seed: int, replay: list[list[str]]) -> World:
+        put, outbox, defaults = self._outbox.put, self._outbox, self._model.defaults
+        return World(
+            self._name,
+            self._key_state,
+            words,
+            seed,
+            put,
+            put,
+            lambda: outbox.waiting < _UNSENT,
+            lambda clip, keys: self._recordings.keep(clip, self._name, self._owner, keys, put),
+            self._limits.clip_pixels // (defaults.height * defaults.width),
+            replay,
+        )
 
 
 def hello(model: Model) -> dict[str, Any]:
-    """Return the first message to a player: the format of frames, their number in each step, and the keys."""
-    defaults, config = model.defaults, model.language_model().config
+    """Return the first message to a player: the format of frames, their number in each step, keys, and goals."""
+    defaults, config, goals = model.defaults, model.language_model().config, goals_of(model)
     return {
         "format": "png",
         "width": defaults.width,
@@ -80,6 +108,7 @@ def hello(model: Model) -> dict[str, Any]:
         "frames": model.video_tokenizer.config.time_stride,
         "keys": list(config.keys),
         "keys_at_once": config.keys_at_once,
+        "goals": [] if goals is None else list(goals.names),
     }
 
 
@@ -92,6 +121,21 @@ def _keys(model: Model, keys: Any) -> list[str]:
         raise RequestError(f"a message has {len(keys)} keys; this world has {most}")
     model.held(keys)
     return keys
+
+
+def _replay(model: Model, replay: Any, seed: int | None) -> list[list[str]]:
+    """Return the keys of the steps of a message; RequestError for what is no list of them, or has no seed beside it."""
+    if seed is None:
+        raise RequestError('a replay needs its seed: {"seed": 3, "replay": [["left"], []]}')
+    if not isinstance(replay, list) or len(replay) > MOST_STEPS:
+        raise RequestError(f"a replay is a list of at most {MOST_STEPS} lists of keys, one for each step")
+    return [_keys(model, each) for each in replay]
+
+
+def _switch(record: Any) -> bool:
+    if not isinstance(record, bool):
+        raise RequestError(f"record is {str(record)[:20]!r}; it must be true or false")
+    return record
 
 
 def _speed(speed: Any) -> float:

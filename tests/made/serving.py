@@ -4,7 +4,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class Service:
         raise AssertionError(f"{job} does not end")
 
 
-def serving(model: Any, home: Path, **options: Any) -> Iterator[Service]:
+def serving(model: Any, home: Path, **options: Any) -> Generator[Service]:
     """Yield a server of a model that is warm; it ends afterwards."""
     server = Server(models={"tiny": model}, home=home, rows=2, hosts=frozenset({"127.0.0.1"}), **options)
     app = server.app()

@@ -2,8 +2,9 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from websockets.sync.client import connect
 
 from reelm import Clip
+from reelm.serve.access import Limits
 from reelm.serve.key_state import KeyState
 
 FAST = {"speed": 8}
@@ -69,7 +71,7 @@ def test_what_was_played_is_made_again_by_its_keys(service, tmp_path):
     with playing(service, seed=3, **FAST) as player:
         assert player.hello | {"keys": None} == {
             **{"format": "png", "width": 24, "height": 16, "fps": 8.0, "frames": 4},
-            **{"keys": None, "keys_at_once": 1},
+            **{"keys": None, "keys_at_once": 1, "goals": []},
         }
         played = player.play([["left"], ["right"], [], ["left"], ["right"], []])
     assert {("left",), ("right",)} <= {tuple(keys) for keys in player.keys}
@@ -119,10 +121,15 @@ def test_a_wrong_message_is_answered_and_play_goes_on(service):
         ({"seed": "x"}, "seed is 'x'; it must be a whole number"),
         ({"seed": 2**32}, "a seed lies in 0"),
         ({"speed": 0.5}, "speed is 0.5; it must lie between 1"),
+        ({"replay": []}, "a replay needs its seed"),
+        ({"seed": 1, "replay": {"left": 1}}, "a replay is a list of at most 36000 lists of keys"),
+        ({"seed": 1, "replay": [[]] * 36_001}, "a replay is a list of at most 36000 lists of keys"),
+        ({"seed": 1, "replay": [["left"], ["jump"]]}, "this world has no key 'jump'"),
+        ({"record": "yes"}, "record is 'yes'; it must be true or false"),
         ({"prompt": 3}, "prompt must be text"),
         ({"prompt": "red " * 1000}, "the prompt has 4000 letters"),
         ({"prompt": "red " * 100}, "text tokens"),
-        ({"cut": True}, "a message has no field 'cut'; it has keys, prompt, seed and speed"),
+        ({"cut": True}, "a message has no field 'cut'; it has keys, prompt, record, replay, seed and speed"),
         ([], "a message must be such as"),
         ("{", "a message must be such as"),
         (b'{"keys": ["left"]}', "a message must be such as"),
@@ -148,12 +155,76 @@ def test_a_wrong_message_is_answered_and_play_goes_on(service):
 
 
 @pytest.mark.slow
+def test_a_recording_is_what_was_seen_between_its_two_presses(service, tmp_path):
+    with playing(service, seed=6, **FAST) as player:
+        player.play([["left"], []])
+        player.say(record=True)
+        player.say(record=True)  # it records already
+        begun = len(player.frames)
+        player.play([["right"], ["right"], []])
+        player.say(record=False)
+        player.say(record=False)
+        job = until_recorded(player)
+        player.play([["left"]])
+    assert (job["status"], job["seed"], job["size"]) == ("completed", 6, "24x16")
+    (tmp_path / "made.mp4").write_bytes(service.ask("GET", f"/v1/videos/{job['id']}/content")[2])
+    clip = Clip.open(tmp_path / "made.mp4")
+    before, keys = clip.info["keys_before"], clip.info["keys"]
+    assert before + keys == job["settings"]["keys"] == player.keys[: len(before + keys)] and ["right"] in keys
+    assert 1 + 4 * len(before) <= begun
+    seen = np.stack(player.frames)[4 * len(before) + 1 - (4 if before else 1) :][: len(clip.video)]
+    assert len(clip.video) == 4 * len(keys) + (4 if before else 1)
+    assert np.abs(clip.video.astype(int) - seen).mean() < 3
+    # The player who leaves loses nothing, and nobody makes two of one.
+    with playing(service, seed=7, **FAST) as player:
+        player.say(record=True)
+        player.play([["left"], []])
+    begun = time.monotonic()
+    while [each["seed"] for each in service.json("GET", "/v1/videos")[1]["data"]][:2] != [7, 6]:
+        assert time.monotonic() < begun + 20
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_long_recording_ends_by_itself(tmp_path):
+    limits = Limits(clip_pixels=24 * 16 * 12)
+    with closing(serving(tiny_world(), tmp_path, limits=limits)) as served, playing(next(served), **FAST) as player:
+        player.say(record=True)
+        assert float(until_recorded(player)["seconds"]) * 8 in range(12, 18)
+        player.see()
+
+
+def until_recorded(player: Player) -> dict[str, Any]:
+    """Play on until a recording is kept; return its job."""
+    while "recorded" not in (told := player.told()):
+        player.see(told)
+    return told["recorded"]
+
+
+@pytest.mark.slow
 def test_a_key_that_was_let_go_before_the_next_frame_counts_once(service):
     with playing(service, seed=0) as player:  # a latent frame each half a second
         player.see()
         for keys in (["left"], [], ["right"], []):
             player.say(keys=keys)
         assert [player.see()["keys"] for _ in range(4)] == [["left"], ["right"], [], []]
+
+
+@pytest.mark.slow
+def test_a_replay_shows_the_same_frames_on_another_server_and_goes_on_from_there(service, tmp_path):
+    with playing(service, seed=4, **FAST) as player:
+        played = player.play([["left"], [], ["right"], ["right"]])
+    with (
+        closing(serving(tiny_world(), tmp_path)) as another,
+        playing(next(another), seed=4, replay=player.keys, **FAST) as again,
+    ):
+        while len(again.keys) < len(player.keys):
+            again.see()
+        assert again.keys == player.keys
+        np.testing.assert_array_equal(np.stack(again.frames), played)
+        again.say(keys=["left"])
+        while ["left"] not in again.keys[len(player.keys) :]:
+            again.see()
 
 
 @pytest.mark.slow
