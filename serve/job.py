@@ -1,12 +1,15 @@
 """A job: one clip that was asked for, and its JSON for clients. It knows neither the table nor the queue."""
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
+
+_TITLE_LETTERS = 60  # of words in the name of a file
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
 
@@ -114,6 +117,15 @@ class Job:
             "error": error,
             "warnings": list(self.warnings),
         }
+
+    @property
+    def title(self) -> str:
+        """What the clip is, for the name of a file: its words, or the steps of a world, and its seed."""
+        words = (self.prompt, *(shot["prompt"] for shot in self.settings.get("storyboard", ())))
+        keys = self.settings.get("keys")
+        what = " ".join(filter(None, words)) or self.model
+        said = f"{what[:_TITLE_LETTERS]} seed {self.seed}" + (f" {len(keys)} steps" if keys else "")
+        return "-".join(re.findall(r"[^\W_]+", said))
 
     def files(self, folder: Path) -> dict[str, Any]:
         """Return the files in the folder of the job as arguments of `generate`."""

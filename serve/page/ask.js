@@ -122,8 +122,7 @@ export function meet() {
   if (!model()) return;
   const { id, languages, width, height, fps, sound, keys, captions } = model();
   const other = [word("other", { size: `${width}x${height}`, fps }), sound && word("with_sound")].filter(Boolean).join(word("comma"));
-  const about = has(`is_${id}`) ? word(`is_${id}`) : other;
-  $("about").textContent = keys.length ? `${about} ${word("keys", { words: keys.map((key) => key.replaceAll("_", " ")).join(", ") })}` : about;
+  $("about").textContent = has(`is_${id}`) ? word(`is_${id}`) : other;
   const reads = languages.includes("zh") ? "either" : languages.length ? "english" : "free";
   $("prompt").placeholder = word(reads, { words: example(model()) });
   $("is-world").hidden = !keys.length;
@@ -162,6 +161,14 @@ export function offer(served) {
   models = served;
   $("model").replaceChildren(...models.map(({ id }) => new Option(id, id)));
   meet();
+}
+
+// Choose a model by its name; return whether it is served here.
+export function choose(name) {
+  if (!models.some(({ id }) => id === name)) return false;
+  $("model").value = name;
+  meet();
+  return true;
 }
 
 export function warm(now) {

@@ -1,24 +1,28 @@
 // The keys of a world: on the keyboard, and as buttons for a finger, a mouse or a screen reader.
+import { element } from "./elements.js";
+import { has, word } from "./words.js";
+
 const ARROWS = { left: "ArrowLeft", right: "ArrowRight", up: "ArrowUp", down: "ArrowDown" };
+const WASD = { left: "a", right: "d", up: "w", down: "s" };
 const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "␣" };
 const LETTERS = [..."abcdefghijklmnopqrstuvwxyz"];
 const TYPED = "input, textarea, select"; // where keys are text
 
-// Assign keys of the keyboard to keys of the world: arrows, space, and for all others a letter of their name.
+// Assign keys of the keyboard to keys of the world: arrows and W, A, S, D, space, and for all others a letter of their name.
 export function keyboard(keys) {
   const table = new Map();
-  for (const [name, key] of Object.entries({ ...ARROWS, do: " " })) if (keys.includes(name)) table.set(key, name);
+  for (const named of [ARROWS, WASD, { do: " " }]) for (const [name, key] of Object.entries(named)) if (keys.includes(name)) table.set(key, name);
   for (const name of keys) {
     if ([...table.values()].includes(name)) continue;
     const words = name.toLowerCase().split(/[^a-z]+/).filter(Boolean);
-    const wanted = [words.at(-1)?.[0], ...words.map((each) => each[0]), ...words.join(""), ...LETTERS];
+    const wanted = [words.at(-1)?.[0], ...words.map((each) => each[0]), ...(words.at(-1) ?? ""), ...words.join(""), ...LETTERS];
     const letter = wanted.find((each) => each && !table.has(each));
     if (letter) table.set(letter, name);
   }
   return table;
 }
 
-export const inWords = (name) => name.replaceAll("_", " ");
+export const inWords = (name) => (has(`key ${name}`) ? word(`key ${name}`) : name.replaceAll("_", " "));
 
 export class Pad {
   // on: `press` and `release` are called with a key of the world, `unknown` with a key of the keyboard that is not assigned.
@@ -37,22 +41,19 @@ export class Pad {
   use(keys) {
     this.releaseAll();
     this.table = keyboard(keys);
-    const by = new Map([...this.table].map(([key, name]) => [name, key]));
+    const by = (name) => [...this.table.keys()].filter((key) => this.table.get(key) === name);
     const near = keys.filter((name) => name in ARROWS || name === "do");
-    this.buttons = new Map(keys.map((name) => [name, this.button(name, by.get(name))]));
+    this.buttons = new Map(keys.map((name) => [name, this.button(name, by(name))]));
     this.places[0].replaceChildren(...near.map((name) => this.buttons.get(name)));
     this.places[1].replaceChildren(...keys.filter((name) => !near.includes(name)).map((name) => this.buttons.get(name)));
+    this.speak();
   }
 
-  button(name, key) {
-    const button = document.createElement("button");
-    const sign = document.createElement("kbd");
-    button.type = "button";
+  button(name, keys) {
+    const signs = keys.map((key) => element("kbd", {}, SIGNS[key] ?? key.toUpperCase()));
+    const button = element("button", { type: "button" }, ...signs, ...(name in ARROWS ? [] : [element("span")]));
     button.dataset.key = name;
-    button.ariaLabel = inWords(name);
-    if (key) button.setAttribute("aria-keyshortcuts", key === " " ? "Space" : key);
-    sign.textContent = SIGNS[key] ?? (key ?? "").toUpperCase();
-    button.append(sign, name in ARROWS ? "" : inWords(name));
+    if (keys.length) button.setAttribute("aria-keyshortcuts", keys.map((key) => (key === " " ? "Space" : key)).join(" "));
     button.addEventListener("pointerdown", (event) => {
       button.setPointerCapture(event.pointerId);
       this.press(name);
@@ -68,6 +69,15 @@ export class Pad {
       this.release(name);
     });
     return button;
+  }
+
+  // Name the buttons in the language of the page.
+  speak() {
+    for (const [name, button] of this.buttons ?? []) {
+      button.ariaLabel = inWords(name);
+      const label = button.querySelector("span");
+      if (label) label.textContent = inWords(name);
+    }
   }
 
   down(event) {

@@ -2,8 +2,9 @@
 // page, so that a proxy may put a prefix before all of them.
 import * as asked from "./ask.js";
 import { $ } from "./elements.js";
+import * as game from "./game.js";
 import * as given from "./given.js";
-import * as history from "./history.js";
+import * as older from "./history.js";
 import * as jobs from "./jobs.js";
 import { said } from "./said.js";
 import { address, ask, file, isLost, isReady, onConnection } from "./server.js";
@@ -60,8 +61,8 @@ async function look() {
 }
 
 async function lookBack() {
-  await history.look();
-  asked.estimate(history.pace);
+  await older.look();
+  asked.estimate(older.pace);
 }
 
 async function keepLooking() {
@@ -103,8 +104,7 @@ function view(name) {
   stage.video().removeAttribute("src");
   stage.hear({ warnings: [] });
   tell();
-  $("stage").hidden = true;
-  $("stop").hidden = true;
+  $("stage").hidden = $("stop").hidden = true;
   if (name === "clips" && stage.current()) stage.show(stage.current(), stage.compared());
 }
 
@@ -120,7 +120,7 @@ async function cancel() {
 function remove() {
   const job = stage.current();
   stage.clear();
-  history.remove(job, { fault: tell, back: (same) => stage.show(same, null, { focus: true }) });
+  older.remove(job, { fault: tell, back: (same) => stage.show(same, null, { focus: true }) });
   $("undo").focus();
 }
 
@@ -163,12 +163,18 @@ $("delete").addEventListener("click", remove);
 $("model").addEventListener("change", () => {
   const played = steer.plays();
   asked.meet();
-  if (steer.isLive()) view("live");
-  if (played) steer.go();
+  const isWorld = asked.model().keys.length > 0;
+  if (steer.isLive() || isWorld) view("live");
+  if (played || isWorld) steer.go();
 });
 $("to-world").addEventListener("click", () => { view("live"); steer.go(); });
-$("tab-clips").addEventListener("click", () => view("clips"));
-$("tab-live").addEventListener("click", () => view("live"));
+for (const name of ["clips", "live"]) {
+  $(`tab-${name}`).addEventListener("click", () => {
+    history.replaceState(null, "", `#${name}`); // where a reload leads
+    view(name);
+    if (game.isWorld()) steer.go();
+  });
+}
 $("language").addEventListener("change", () => speakIn($("language").value));
 
 onConnection((lost) => {
@@ -182,7 +188,7 @@ document.addEventListener("visibilitychange", () => (document.hidden ? stage.clo
 others?.addEventListener("message", () => { looks = 0; look(); });
 stage.use({ fault: tell, retakes: (job) => asked.knows(job, "retake"), ended: () => { looks = 0; look(); others?.postMessage("look"); } });
 steer.use({ tell, recorded: () => { looks = 0; look(); } });
-history.open((job) => {
+older.open((job) => {
   stage.show(job, null, { focus: true });
   asked.restore(job).catch(tell);
 });
@@ -201,8 +207,10 @@ async function begin() {
     return !isLost();
   }
   if (!matchMedia("(pointer: coarse)").matches) $("prompt").focus();
-  if (location.hash === "#live") view("live");
-  if (document.body.classList.contains("world")) steer.enter(asked.chooseSeed());
+  const link = game.linked();
+  if (link && !asked.choose(link.model)) tell({ message: word("no_world", { words: link.model }) });
+  if (location.hash === "#live" || link || (!location.hash && asked.model().keys.length)) view("live");
+  if (game.isWorld()) steer.go(link ?? {});
   return true;
 }
 

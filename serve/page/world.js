@@ -4,44 +4,83 @@ import { socket } from "./server.js";
 const wait = (milliseconds) => new Promise((then) => setTimeout(then, milliseconds));
 
 export class World {
-  // on: `step` is called with each step, `fault` with an error of the server, `end` when the socket closes.
-  constructor(model, seed, canvas, on) {
-    this.model = model;
-    this.seed = seed;
+  // on: `begun` is called with the first step, `step` with each later one, `recorded` with the job of a recording,
+  // `fault` with an error of the server, `end` when the socket closes.
+  constructor(model, canvas, on) {
+    Object.assign(this, { model, canvas, on, seed: 0 });
     this.keys = []; // of each step since it began
+    this.replay = []; // keys of its first steps, which nobody presses
     this.held = []; // in the order of the presses
     this.sent = "[]";
+    this.recording = false;
+    this.hidden = true; // whether another start is looked for
+    this.ended = this.left = false;
     this.painted = Promise.resolve();
-    this.canvas = canvas;
-    this.on = on;
     this.socket = socket(model);
     this.socket.binaryType = "arraybuffer";
-    this.socket.addEventListener("open", () => { this.say({ seed }); this.hold(); });
+    this.socket.addEventListener("open", () => { this.say(this.first); this.hold(); });
     this.socket.addEventListener("message", ({ data }) => (typeof data === "string" ? this.hear(JSON.parse(data)) : this.show(data)));
-    this.socket.addEventListener("close", () => on.end(this));
+    this.socket.addEventListener("close", () => { this.ended = true; on.end(this); });
   }
 
   say(message) {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
+  // Begin, or begin anew. For `search` milliseconds other seeds are tried until the player holds nothing.
+  begin(seed, replay, search) {
+    this.until = performance.now() + search;
+    this.replay = replay;
+    this.hidden = true;
+    this.recording = false; // the server keeps what was recorded
+    this.first = replay.length ? { seed, replay } : { seed };
+    this.say(this.first);
+  }
+
+  leave() {
+    this.left = this.ended = true;
+    this.recording = false;
+    this.socket.close();
+  }
+
+  record() {
+    this.recording = !this.recording;
+    this.say({ record: this.recording });
+  }
+
   hear(said) {
     if (said.error) return this.on.fault(said.error);
+    if (said.recorded) {
+      this.recording = false;
+      return this.on.recorded(said.recorded);
+    }
     if (said.hello) {
       this.hello = said.hello;
       this.canvas.width = said.hello.width;
       this.canvas.height = said.hello.height;
       return;
     }
-    if (said.step === 0) this.seed = said.seed;
-    this.keys = said.step === 0 ? [] : [...this.keys, said.keys];
+    if (said.step === 0) return this.found(said);
+    if (this.hidden) return; // of a start that was not taken
     this.came = performance.now();
     this.shown = 0;
+    this.keys.push(said.keys);
     this.on.step(said);
+  }
+
+  found(said) {
+    if (said.seed !== this.first.seed) return; // asked for before
+    if (said.empty_handed === false && performance.now() < this.until) {
+      this.first = { seed: Math.floor(Math.random() * 2 ** 32) };
+      return this.say(this.first);
+    }
+    Object.assign(this, { seed: said.seed, keys: [], hidden: false, came: performance.now(), shown: 0 });
+    this.on.begun(said);
   }
 
   // The frames of a step come together; those after the first are shown in time.
   show(still) {
+    if (this.hidden) return;
     const due = this.came + (1000 * this.shown++) / this.hello.fps;
     const coming = createImageBitmap(new Blob([still], { type: `image/${this.hello.format}` }));
     this.painted = this.painted.then(async () => {

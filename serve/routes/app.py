@@ -168,7 +168,7 @@ class _Routes:
                 videos.content,
                 "Fetch the clip",
                 "The file; 409 while it is not done",
-                query=("format",),
+                query=("format", "scale"),
             ),
             get(f"{one}/stream", videos.stream, "Watch the clip while it is made", "A fragmented mp4"),
             get(

@@ -36,6 +36,7 @@ from .watch import fragments, messages
 
 _log = logging.getLogger("reelm.serve")
 
+_LARGEST, _MORE = 16, 16  # times by which a file may be larger than its clip, each way, and pixels of all its frames
 _ENDING = "the server is shutting down"
 _HINT = "if it waits for less time than a clip takes, send Prefer: wait=50, or use POST /v1/videos"
 
@@ -213,12 +214,14 @@ class Videos:
             raise RequestError(f"format is {kind!r}; it must be {', '.join(each[1:] for each in SUFFIXES)}")
         if job.status != "completed":
             raise HTTPException(409, f"the video is {job.status}; there is no file yet")
+        scale = _scale(request.query_params.get("scale"), job, self.limits)
         folder = self.jobs.folder(job.id)
-        path = folder / CLIP if kind == "mp4" else folder / f"clip.{kind}"
+        plain = kind == "mp4" and scale is None
+        path = folder / CLIP if plain else folder / f"clip-{scale or 1}.{kind}"
         if not path.is_file():
-            await asyncio.to_thread(_convert, folder / CLIP, path)
+            await asyncio.to_thread(_convert, folder / CLIP, path, scale or 1)
         media = {"mp4": "video/mp4", "webp": "image/webp", "gif": "image/gif", "png": "image/png"}[kind]
-        return FileAnswer(path, media_type=media, filename=f"{job.id}.{kind}", content_disposition_type="inline")
+        return FileAnswer(path, media_type=media, filename=f"{job.title}.{kind}", content_disposition_type="inline")
 
     async def given(self, request: Request) -> Response:
         """Answer with a picture, clip or sound that the client gave."""
@@ -287,5 +290,21 @@ class Videos:
         return job
 
 
-def _convert(clip: Path, path: Path) -> None:
-    Clip.open(clip).save(path)
+def _scale(given: str | None, job: Job, limits: Limits) -> int | None:
+    """Return how many times larger the file shall be, in hard pixels; None for the file as it was made."""
+    if given is None:
+        return None
+    if given not in map(str, range(1, _LARGEST + 1)):
+        raise RequestError(f"scale is {given[:20]!r}; it must be a whole number from 1 to {_LARGEST}")
+    width, height = (int(side) * int(given) for side in job.size.split("x"))
+    if (pixels := round(float(job.seconds) * job.fps) * width * height) > _MORE * limits.clip_pixels:
+        raise RequestError(f"the file would have {pixels} pixels in all, at most {_MORE * limits.clip_pixels} are made")
+    return int(given)
+
+
+def _convert(clip: Path, path: Path, scale: int) -> None:
+    clip_ = Clip.open(clip)
+    if path.suffix == ".png":
+        middle = len(clip_.video) // 2  # the first picture may be empty still
+        clip_ = replace(clip_, video=clip_.video[middle : middle + 1], audio=None, sample_rate=None)
+    clip_.save(path, scale=scale)

@@ -1,5 +1,6 @@
 """A server that listens for a browser, the browser, and what tests ask of the page in it."""
 
+import os
 import shutil
 import threading
 import time
@@ -23,6 +24,14 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
+# From `npm install axe-core`; without it nothing is checked.
+AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
+
+_STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_RUN_AXE = """
+const done = arguments[1];
+axe.run(document, {runOnly: arguments[0]}).then(({violations: v}) =>
+  done(v.map((each) => [each.id, ...each.nodes.map((node) => node.html)])))"""
 _CHROME, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 _ARGUMENTS = (
@@ -42,9 +51,9 @@ IN_BROWSER = [
 
 
 @contextmanager
-def listening(models: dict[str, Any], home: Path, port: int = 0, warm: bool = True) -> Iterator[str]:
+def listening(models: dict[str, Any], home: Path, port: int = 0, warm: bool = True, rows: int = 1) -> Iterator[str]:
     """Yield the address of a server, which ends afterwards."""
-    server = Server(models=models, home=home, rows=1)
+    server = Server(models=models, home=home, rows=rows)
     running = Leaving(uvicorn.Config(server.app(), port=port, log_config=None, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
@@ -102,6 +111,20 @@ class Page:
 
     def do(self, script: str, *values: Any) -> Any:
         return self.driver.execute_script(script, *values)
+
+    def fit(self, width: int, height: int) -> None:
+        """Show the page on a screen of this size, a phone's if it is small."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": min(width, height) < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+    def accessible(self) -> None:
+        """Check that everybody can use what is shown, by axe where it is there."""
+        if not AXE.is_file():
+            return
+        if not self.do("return 'axe' in window"):
+            self.do(AXE.read_text())
+        found = self.driver.execute_async_script(_RUN_AXE, _STANDARDS)
+        assert not found, found
 
     def speak(self, language: str) -> None:
         self.all(f"#language option[value={language}]")[0].click()

@@ -71,11 +71,11 @@ def tiny_upscaler() -> Upscaler:
     return Upscaler(config, random_params(upscaler.init_params, config, 3))
 
 
-def tiny_world() -> Model:
-    """The tiny model with two keys, a window of four latent frames and the task of a world."""
+def tiny_world(keys: tuple[str, ...] = ("left", "right")) -> Model:
+    """The tiny model with keys, a window of four latent frames and the task of a world."""
     model = tiny_model(sound=False)
     assert model.lm is not None
-    config = replace(model.lm.config, keys=("left", "right"), grid=(2, 3))
+    config = replace(model.lm.config, keys=keys, grid=(2, 3))
     params = random_params(transformer.init_params, config, 2, noise=0.4)
     lm = LanguageModel(config, params, model.lm.text, ("world",))
     return Model("world", model.video_tokenizer, lm, model.defaults)

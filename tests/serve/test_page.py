@@ -5,9 +5,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made.browsing import IN_BROWSER, browsing, listening
 from made.models import tiny_world
+from PIL import Image
 
 import reelm
 from reelm import Clip
@@ -18,7 +20,7 @@ from selenium import webdriver  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 pytestmark = IN_BROWSER
 
@@ -152,37 +154,86 @@ def test_live_words_change_while_it_plays(page, browser):
     assert not browser.get_log("browser")
 
 
-def test_a_world_is_played_with_keys_and_recorded(world, browser, tmp_path):
-    browser.get(f"{world}#live")
+def test_a_world_is_played_at_the_bare_address_and_what_is_recorded_is_once(world, browser, tmp_path):
+    browser.get(world)
     wait = WebDriverWait(browser, _PATIENCE, 0.05)
 
     def text(name: str) -> str:
         return browser.find_element(By.ID, name).text
 
-    def pixels() -> list[int]:
-        return browser.execute_script(
-            "const c = document.getElementById('screen');"
-            "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
-        )
-
     wait.until(lambda _: text("counter").startswith("Frame"))  # it begins by itself
-    wait.until(lambda _: any(pixels()))
-    before = pixels()
+    wait.until(lambda _: any(pixels(browser)))
+    before = pixels(browser)
     ActionChains(browser).key_down(Keys.ARROW_LEFT).pause(0.2).key_up(Keys.ARROW_LEFT).perform()
-    wait.until(lambda _: text("pressed") == "left" and pixels() != before)
-    # Once more where a step that heard "left" came in between.
+    wait.until(lambda _: text("pressed") == "left" and pixels(browser) != before)
+    ActionChains(browser).send_keys("d").perform()
+    wait.until(lambda _: text("pressed") == "right")
+    # Once more where a step that heard "right" came in between.
     no_key = "This world has no key q"
     wait.until(lambda _: ActionChains(browser).send_keys("q").perform() or text("pressed") == no_key)
-    browser.find_element(By.CSS_SELECTOR, '#arrows [data-key="right"]').click()
-    wait.until(lambda _: text("pressed") == "right")
     assert not browser.find_element(By.ID, "prompt").is_displayed()
-    browser.find_element(By.ID, "record").click()
-    wait.until(lambda _: browser.find_element(By.ID, "recording").is_displayed())
-    with urllib.request.urlopen(browser.find_element(By.ID, "recording").get_attribute("href")) as answer:
-        (tmp_path / "recording.mp4").write_bytes(answer.read())
-    info = Clip.open(tmp_path / "recording.mp4").info
-    assert {"left", "right"} <= {key for keys in info["keys"] for key in keys}
+    record = browser.find_element(By.ID, "record")
+    record.click()
+    assert browser.execute_script("return document.activeElement.id") == "screen"
+    for _ in range(2):  # "do", if the world had it: the keyboard is the world's, and no job is made
+        ActionChains(browser).send_keys(Keys.SPACE, Keys.ARROW_LEFT).perform()
+    wait.until(lambda _: text("pressed") == "left")
+    record.click()
+    wait.until(lambda _: browser.find_element(By.CSS_SELECTOR, "#recording a").is_displayed())
+    with urllib.request.urlopen(f"{world}v1/videos") as answer:
+        [job] = json.loads(answer.read())["data"]
+    chosen = Select(browser.find_element(By.CSS_SELECTOR, "#recording select"))
+    for kind in ("mp4", "gif", "webp"):
+        chosen.select_by_value(kind)
+        with urllib.request.urlopen(
+            browser.find_element(By.CSS_SELECTOR, "#recording a").get_attribute("href")
+        ) as answer:
+            steps = len(job["settings"]["keys"])
+            assert f'"world-seed-{job["seed"]}-{steps}-steps.{kind}"' in answer.headers["content-disposition"]
+            (tmp_path / f"made.{kind}").write_bytes(answer.read())
+        if kind != "mp4":
+            with Image.open(tmp_path / f"made.{kind}") as file:
+                blocks = np.asarray(file.convert("RGB")).reshape(16, 16, 24, 16, 3)
+            assert file.size == (384, 256) and (blocks == blocks[:, :1, :, :1]).all()  # hard pixels
+    info = Clip.open(tmp_path / "made.mp4").info
+    assert ["left"] in info["keys"] and info["seed"] == job["seed"]
     browser.find_element(By.ID, "anew").click()
-    wait.until(lambda _: text("counter") and not text("counter").endswith(f" {info['seed']}"))
-    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    wait.until(lambda _: text("counter") and not text("counter").endswith(f" {job['seed']}"))
+    browser.find_element(By.ID, "stop").click()
+    assert browser.execute_script("return document.activeElement.id") == "make"
     assert not text("message") and not [line for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def test_a_link_replays_a_walk_on_another_server(world, browser, tmp_path):
+    browser.get(world)
+    wait = WebDriverWait(browser, _PATIENCE, 0.05)
+    wait.until(lambda _: browser.find_element(By.ID, "link").is_enabled())
+    ActionChains(browser).send_keys(Keys.ARROW_LEFT, Keys.ARROW_RIGHT, "a").perform()
+    wait.until(lambda _: int(browser.find_element(By.ID, "counter").text.split()[1]) > 5)
+    browser.find_element(By.ID, "link").click()
+    link = browser.execute_script("return location.hash")
+    assert "left" in link and "right" in link
+    seed, keys = browser.execute_async_script(
+        "import('/game.js').then(({linked}) => { const { seed, replay } = linked(); arguments[0]([seed, replay]) })"
+    )
+    made = tiny_world().generate(keys=keys, seed=seed).video[-1]
+    with listening({"world": tiny_world()}, tmp_path, warm=False) as other:
+        browser.get(f"{other}{link}")
+        browser.execute_script("window.shots = []")
+        keep = (
+            "const c = document.getElementById('screen'), x = c.getContext('2d');"
+            "const before = x.drawImage.bind(x); x.drawImage = (...all) => { before(...all);"
+            "const shown = [...x.getImageData(0, 0, c.width, c.height).data];"
+            "window.shots.push(shown.filter((_, at) => at % 4 < 3).join()) }"
+        )
+        browser.execute_script(keep)
+        shown = ",".join(map(str, made.reshape(-1).tolist()))
+        wait.until(lambda _: browser.execute_script("return window.shots.includes(arguments[0])", shown))
+        browser.get("about:blank")
+
+
+def pixels(browser: webdriver.Chrome) -> list[int]:
+    return browser.execute_script(
+        "const c = document.getElementById('screen');"
+        "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
