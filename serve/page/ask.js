@@ -122,6 +122,7 @@ export function meet() {
   if (!model()) return;
   const { id, languages, width, height, fps, sound, keys, captions } = model();
   const other = [word("other", { size: `${width}x${height}`, fps }), sound && word("with_sound")].filter(Boolean).join(word("comma"));
+  document.body.classList.toggle("world", keys.length > 0);
   $("about").textContent = has(`is_${id}`) ? word(`is_${id}`) : other;
   const reads = languages.includes("zh") ? "either" : languages.length ? "english" : "free";
   $("prompt").placeholder = word(reads, { words: example(model()) });

@@ -80,7 +80,7 @@ const hearers = () => ({
 });
 
 function count() {
-  const begun = Boolean(world?.came), { recording } = world ?? {};
+  const begun = Boolean(world && !world.hidden), { recording } = world ?? {};
   $("counter").textContent = begun ? `${word("frame")} ${world.keys.length} · ${word("seed")} ${world.seed}` : "";
   $("record").disabled = !plays() || !begun;
   $("link").disabled = !begun;
@@ -127,7 +127,7 @@ export function end({ lost = false } = {}) {
 
 // Go on after the server was lost: what was played is replayed.
 export function resume() {
-  if (isWorld() && world?.lost && world.came) enter({ seed: world.seed, replay: world.keys });
+  if (isWorld() && world?.lost && !world.hidden) enter({ seed: world.seed, replay: world.keys });
 }
 
 // Show the keys of the chosen model.

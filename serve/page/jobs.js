@@ -12,9 +12,10 @@ export function standing(job) {
   return word(job.error?.code === "cancelled" ? "stopped" : job.status);
 }
 
-// Return the words of a clip: those of all its shots, if it has several.
-export const titled = ({ prompt, settings }) =>
-  [prompt, ...(settings.storyboard ?? []).map((shot) => shot.prompt)].map((each) => each.trim()).filter(Boolean).join(" / ") || word("no_words");
+// Return the words of a clip, those of all its shots if it has several, or how far one walked in a world.
+export const titled = ({ model, prompt, settings }) =>
+  [prompt, ...(settings.storyboard ?? []).map((shot) => shot.prompt)].map((each) => each.trim()).filter(Boolean).join(" / ")
+  || (settings.keys ? word("walk", { model, n: settings.keys.length }) : word("no_words"));
 
 export const cancel = (job) => ask(address(job.id, "cancel"), { method: "POST" });
 

@@ -159,6 +159,11 @@ $("again").addEventListener("click", async () => {
 $("continue").addEventListener("click", () => reuse(async (job) => asked.goOn(job, await film(job))));
 $("retake-this").addEventListener("click", () => reuse(async (job) => asked.makeAnew(job, await film(job)), "from"));
 $("as-first").addEventListener("click", () => reuse(async () => given.give("image", await stage.picture())));
+$("play-on").addEventListener("click", () => {
+  const { seed, settings } = stage.current();
+  view("live");
+  steer.go({ seed, replay: settings.keys });
+});
 $("delete").addEventListener("click", remove);
 $("model").addEventListener("change", () => {
   const played = steer.plays();

@@ -1,4 +1,5 @@
 // The clip on the stage: its progress, how its words were read, what can be done with it, and the clip to compare with.
+import { Download } from "./download.js";
 import { $, element } from "./elements.js";
 import { start } from "./history.js";
 import { standing, titled } from "./jobs.js";
@@ -12,6 +13,8 @@ let events = null;
 let filmed = null; // the id of the job whose film is on the stage
 let heard = { warnings: [] }; // of live words: how they are read, with warnings
 let on = {}; // `ended` is called with a job that has ended, `fault` with an error; `retakes` tells whether a part can be made anew
+
+const download = new Download($("download"));
 
 export const video = () => $("video");
 export const current = () => shown;
@@ -104,8 +107,10 @@ function film() {
   video().src = address(shown.id, "content");
   start(video());
   if (beside) start($("other").querySelector("video"));
-  $("download").href = address(shown.id, "content");
-  $("download").download = `${shown.prompt.slice(0, 60) || shown.id}.mp4`;
+  download.offer(shown);
+  const played = Boolean(shown.settings.keys);
+  $("play-on").hidden = !played;
+  for (const name of ["again", "continue", "as-first"]) $(name).hidden = played;
   $("retake-this").hidden = !on.retakes(shown);
 }
 

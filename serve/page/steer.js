@@ -73,7 +73,6 @@ export function resume() {
 
 // Show how the chosen model can be steered.
 export function meet() {
-  document.body.classList.toggle("world", (asked.model()?.keys ?? []).length > 0);
   game.meet();
   cut = false;
   status = "";

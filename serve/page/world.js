@@ -13,7 +13,7 @@ export class World {
     this.held = []; // in the order of the presses
     this.sent = "[]";
     this.recording = false;
-    this.hidden = true; // whether another start is looked for
+    this.hidden = true; // whether it is not decided yet with which seed it begins
     this.ended = this.left = false;
     this.painted = Promise.resolve();
     this.socket = socket(model);
@@ -60,10 +60,10 @@ export class World {
       this.canvas.height = said.hello.height;
       return;
     }
-    if (said.step === 0) return this.found(said);
-    if (this.hidden) return; // of a start that was not taken
     this.came = performance.now();
     this.shown = 0;
+    if (said.step === 0) return this.found(said);
+    if (this.hidden) return; // of a start that was not taken
     this.keys.push(said.keys);
     this.on.step(said);
   }
@@ -74,13 +74,12 @@ export class World {
       this.first = { seed: Math.floor(Math.random() * 2 ** 32) };
       return this.say(this.first);
     }
-    Object.assign(this, { seed: said.seed, keys: [], hidden: false, came: performance.now(), shown: 0 });
+    Object.assign(this, { seed: said.seed, keys: [], hidden: false });
     this.on.begun(said);
   }
 
   // The frames of a step come together; those after the first are shown in time.
   show(still) {
-    if (this.hidden) return;
     const due = this.came + (1000 * this.shown++) / this.hello.fps;
     const coming = createImageBitmap(new Blob([still], { type: `image/${this.hello.format}` }));
     this.painted = this.painted.then(async () => {

@@ -107,7 +107,7 @@ def test_two_clicks_make_a_clip_that_shows_what_was_clicked(demo, page, browser,
     seven.click()
     browser.find_element(By.ID, "make").click()
     wait.until(lambda _: browser.find_element(By.ID, "after").is_displayed())
-    with urllib.request.urlopen(browser.find_element(By.ID, "download").get_attribute("href")) as answer:
+    with urllib.request.urlopen(browser.find_element(By.CSS_SELECTOR, "#download a").get_attribute("href")) as answer:
         (tmp_path / "seven.mp4").write_bytes(answer.read())
     assert "seven" in demo.describe(Clip.open(tmp_path / "seven.mp4"))
 
@@ -197,6 +197,10 @@ def test_a_world_is_played_at_the_bare_address_and_what_is_recorded_is_once(worl
             assert file.size == (384, 256) and (blocks == blocks[:, :1, :, :1]).all()  # hard pixels
     info = Clip.open(tmp_path / "made.mp4").info
     assert ["left"] in info["keys"] and info["seed"] == job["seed"]
+    browser.find_element(By.ID, "tab-clips").click()
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#history button"))[0].click()
+    browser.find_element(By.ID, "play-on").click()
+    wait.until(lambda _: text("counter").endswith(f" {job['seed']}") and int(text("counter").split()[1]) > steps)
     browser.find_element(By.ID, "anew").click()
     wait.until(lambda _: text("counter") and not text("counter").endswith(f" {job['seed']}"))
     browser.find_element(By.ID, "stop").click()
