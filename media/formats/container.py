@@ -26,6 +26,7 @@ from reelm.media.wide_colour import SAYS_HIGH_RANGE
 from .container_clock import PictureClock, without_clock
 from .container_file import default_track, fault, open_container, packets, picture_tracks, pixel_aspect, stretched
 from .container_sound import read_sound, sound_kind, sound_stream
+from .cropping import Cropper, stated_edges
 from .frame_pixels import display_matrix, glimpse_of, high_range, pixels_of
 from .interlaced import Deinterlacer
 
@@ -210,7 +211,7 @@ def _as_stored(
 
     decoder, clock = _decoder(stream, name), PictureClock(container, stream, fps)
     deinterlacer, high = Deinterlacer(decoder, container, name), False
-    aspect = pixel_aspect(stream, name)
+    aspect, shown = pixel_aspect(stream, name), Cropper(stated_edges(container, stream), name)
     count = 0
     rotation, matrix = None, None
     try:
@@ -219,6 +220,7 @@ def _as_stored(
             for frame in deinterlacer.decode(packet):
                 if frame.is_corrupt:
                     raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
+                frame = shown(frame)
                 check_size(name, *stretched(frame.height, frame.width, aspect))
                 # PyAV before 19 keeps a frame whose side data was read until the garbage collector runs. If it were
                 # read for every frame, a film of large frames would fill the memory.
