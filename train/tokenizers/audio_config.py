@@ -29,10 +29,13 @@ class SoundData:
     """Range of random gains. Half of the pieces are also inverted."""
     tones: float = 0.0
     """Fraction of pieces that are synthetic: pure tones, overtones, clicks and noise, which are rare in recordings."""
+    own_output: float = 0.0
+    """Share of a batch that the tokenizer reads as it rebuilds it itself, and is to rebuild as it was: a clip may be
+    saved and read many times."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "source_frames", "hops")
-        check_shares(self, "tones")
+        check_shares(self, "tones", "own_output")
         if not self.gains[0] <= self.gains[1]:
             raise RequestError(f"gains must be a smallest and a largest factor, not {self.gains}")
 

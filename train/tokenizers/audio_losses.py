@@ -37,7 +37,11 @@ def make_loss(run: AudioTokenizerRun):
         tokenizer = params["tokenizer"]
         if run.freeze_encoder:
             tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
-        rebuilt, latent = autoencode(config, tokenizer, sound, kept=_kept_levels(config, key, len(sound)))
+        read = sound
+        if count := round(run.data.own_output * len(sound)):
+            again, _ = autoencode(config, jax.lax.stop_gradient(tokenizer), sound[:count])
+            read = jnp.concatenate([jnp.clip(again, -1, 1), sound[count:]])
+        rebuilt, latent = autoencode(config, tokenizer, read, kept=_kept_levels(config, key, len(sound)))
         levels = config.residual.remainders(latent)
         quantized = jax.lax.stop_gradient(config.residual.quantize(latent))
         error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8

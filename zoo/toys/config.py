@@ -63,7 +63,7 @@ audio_tokenizer = AudioTokenizerRun(
         groups=2,
         bits=8,
     ),
-    data=SoundData(dataset="toys", source_frames=17, hops=20, whole_hops=True, gains=(0.8, 1.1)),
+    data=SoundData(dataset="toys", source_frames=17, hops=20, gains=(0.8, 1.1), own_output=0.25),
     losses=SoundLossWeights(waveform=0.3, power=0.5, mel=2.0, spectrum=1.0),
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, betas=(0.9, 0.99), ema=0.998),
     batch_size=16,

@@ -74,6 +74,18 @@ def test_mel_distance_of_equal_sounds_is_zero_and_has_a_finite_gradient_for_sile
     assert distance(sounds(1))[0] > distance(0.9 * sounds())[0] > 0
 
 
+def test_a_share_of_a_batch_is_read_as_it_was_rebuilt_and_judged_as_it_was():
+    """The first sound is rebuilt from its own reconstruction, the second from itself."""
+    params = {"tokenizer": random_params(init_params, RUN.model)}
+    run = replace(RUN, data=replace(RUN.data, own_output=0.5))
+    _, (_, [(judged, rebuilt)]) = make_loss(run)(params, sounds(), jax.random.key(0), jnp.zeros(()))
+    np.testing.assert_array_equal(judged, sounds())
+    once, _ = autoencode(RUN.model, params["tokenizer"], sounds())
+    twice, _ = autoencode(RUN.model, params["tokenizer"], jnp.clip(once, -1, 1))
+    np.testing.assert_allclose(rebuilt, jnp.stack([twice[0], once[1]]), atol=1e-4)
+    assert jnp.abs(once[0] - twice[0]).max() > 0.01
+
+
 def test_loudness_distance_counts_decades():
     distance = jax.jit(jax.value_and_grad(lambda rebuilt: loudness_distance(sounds(), rebuilt, 40)))
     assert distance(sounds())[0] < 1e-6
