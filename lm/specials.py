@@ -16,7 +16,7 @@ HEAD = 4  # ids in front of the text: first or later part of a clip, rows, colum
 BEGINS, CONTINUES, CUT = 1, 2, 3  # the first id of a head
 _ROWS, _COLUMNS, _FPS = 32, 96, 160  # first id of each run of specials
 NAMES = 224  # <k> has the id k further on, among the words and in the slots of its picture
-_LARGEST = 63  # latent rows, latent columns, frames a second
+LARGEST = 63  # latent rows, latent columns, frames a second
 
 MOST_REFERENCES = 4  # <1> to <4>
 REFERENCES_AT, CUT_FROM = -1000.0, -500.0  # times of reference 0, and of an anchor before a cut: far from all else
@@ -71,8 +71,8 @@ def prefix_ids(*, rows: int, columns: int, fps: float, text: list[int], length: 
     """
     fields = {"latent rows": rows, "latent columns": columns, "frames a second": round(fps)}
     for name, value in fields.items():
-        if not 1 <= value <= _LARGEST:
-            raise RequestError(f"{value} {name} are not possible; they must be 1 to {_LARGEST}")
+        if not 1 <= value <= LARGEST:
+            raise RequestError(f"{value} {name} are not possible; they must be 1 to {LARGEST}")
     head = [BEGINS, _ROWS + rows, _COLUMNS + columns, _FPS + round(fps)]
     check_length(len(text), length - len(head))
     ids = [*head, *text]

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.lm.specials import LARGEST
 from reelm.media.limits import check_size
 from reelm.sampling import best_of
 from reelm.sampling.options import Defaults, Options, schedule
@@ -69,6 +70,10 @@ def check_clips(model: ModelParts, options: Options, prompts: int, *, endless: b
     """
     assert options.height is not None and options.width is not None
     check_size("a clip", options.height, options.width)
+    stride = model.video_tokenizer.config.space_stride
+    for name, side in (("height", options.height), ("width", options.width)):
+        if side > LARGEST * stride:
+            raise RequestError(f"{name} is {side}; clips of {model.name!r} have at most {LARGEST * stride} pixels")
     if options.upscale is not None:
         model.enlarger()
     height, width = (side * (options.upscale or 1) for side in (options.height, options.width))

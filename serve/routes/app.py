@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
@@ -30,10 +31,10 @@ from reelm.serve.traces import Traces
 
 from .about import about
 from .answers import HANDLERS, refusal
-from .files import whole
+from .files import Whole
 from .gate import Gate
 from .live_socket import Viewer, play, refuse
-from .openapi import Described, description
+from .openapi import Described, Endpoint, description
 from .player import Player
 from .videos import Videos
 
@@ -101,6 +102,15 @@ def _across(origins: Sequence[str]) -> list[Middleware]:
     return [Middleware(CORSMiddleware, **given)]
 
 
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    """Return the endpoint of a path; one route for all methods, or `Allow` would not name them all."""
+
+    async def answer(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return answer
+
+
 class _Routes:
     def __init__(self, server: Server):
         self._server, self._events = server, JobEvents()
@@ -134,10 +144,14 @@ class _Routes:
 
     def table(self) -> list[BaseRoute]:
         """Return all routes: those of the description, the socket and the page."""
+        by_path = dict[str, dict[str, Endpoint]]()
+        for each in self._described():
+            by_path.setdefault(each.path, {})[each.method] = each.endpoint
         return [
-            *(Route(each.path, each.endpoint, methods=[each.method]) for each in self._described()),
+            *(Route(path, _by_method(endpoints), methods=list(endpoints)) for path, endpoints in by_path.items()),
             WebSocketRoute("/v1/live", self.live),
-            Mount("/", whole(StaticFiles(directory=PAGE, html=True))),
+            # Not mounted, or it would also answer the methods that other routes lack.
+            Route("/{path:path}", Whole(StaticFiles(directory=PAGE, html=True)), methods=["GET"]),
         ]
 
     def _described(self) -> list[Described]:
@@ -181,6 +195,7 @@ class _Routes:
             get(f"{one}/events", videos.events, "Follow the progress", "Server-sent events: status, preview"),
             post(f"{one}/feedback", videos.feedback, "Say whether a clip is good", "What was kept", body="Feedback"),
             get("/v1/models", self.models, "List models", "The models and what each can do"),
+            get("/v1/models/{name}", self.model, "Look at a model", "The model and what it can do"),
             get("/healthz", self.alive, "Check that the server is alive", "ok"),
             get("/readyz", self.ready, "Check that the server is ready for jobs", "ok"),
             get("/metrics", self.metrics, "Read the figures of the server", "Prometheus text"),
@@ -223,6 +238,13 @@ class _Routes:
         """Answer with the models and what each can do."""
         data = [about(name, model) for name, model in self._server.models.items()]
         return JSONResponse({"object": "list", "data": data})
+
+    async def model(self, request: Request) -> Response:
+        """Answer with one model and what it can do."""
+        name, served = request.path_params["name"], self._server.models
+        if name not in served:
+            raise HTTPException(404, f"there is no model {name[:60]!r}; served are {', '.join(served)}")
+        return JSONResponse(about(name, served[name]))
 
     async def alive(self, request: Request) -> Response:
         """Answer while the engine is alive, and say whether its programs are compiled."""

@@ -125,12 +125,18 @@ def check_text(value: Any) -> None:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body, parse_constant=lambda word: _refuse(word))
+        found = json.loads(body, parse_constant=_refuse, parse_float=json_number)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise RequestError("the body must be a JSON object")
     return found
+
+
+def json_number(text: str) -> float:
+    """Return a number of JSON; 17.0 is whole, as JSON has only one kind of number."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _refuse(word: str) -> None:
@@ -149,7 +155,7 @@ def _value(name: str, text: str) -> Any:
     if name in _WORDS:
         return text
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=json_number)
     except (ValueError, RecursionError):
         return text
     return value if isinstance(value, int | float | list) and isinstance(value, bool) == (name == "strict") else text

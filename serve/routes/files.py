@@ -1,7 +1,7 @@
 """Files over HTTP, whole or in ranges of bytes (RFC 9110, section 14).
 
-In: a file, and the request. Out: the answer. A range that no file can meet is refused in the words of `answers.py`,
-with 416. A unit other than bytes is ignored, as the RFC has it.
+In: a file, and the request. Out: the answer; 304 for a file that the client has (section 13). A range that no file can
+meet is refused in the words of `answers.py`, with 416. A unit other than bytes is ignored, as the RFC has it.
 """
 
 import os
@@ -9,7 +9,7 @@ import re
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .answers import refusal
@@ -28,6 +28,12 @@ class FileAnswer(FileResponse):
         except FileNotFoundError:
             raise HTTPException(404, "the file was deleted") from None
         self.set_stat_headers(self.stat_result)
+        if scope["method"] in ("GET", "HEAD") and self._unchanged(asked):
+            kept = {
+                name: self.headers[name] for name in ("etag", "last-modified", "cache-control") if name in self.headers
+            }
+            await Response(status_code=304, headers=kept)(scope, receive, send)
+            return
         if "range" in asked:
             size, still = self.stat_result.st_size, asked.get("if-range")
             same = still is None or still in (self.headers["etag"], self.headers["last-modified"])
@@ -42,14 +48,23 @@ class FileAnswer(FileResponse):
             scope = _with_range(scope, ranges)
         await super().__call__(scope, receive, send)
 
+    def _unchanged(self, asked: Headers) -> bool:
+        """Return whether the client has the file already (RFC 9110, section 13.2.2)."""
+        if (tags := asked.get("if-none-match")) is not None:
+            known = [tag.strip().removeprefix("W/") for tag in tags.split(",")]
+            return "*" in known or self.headers["etag"].removeprefix("W/") in known
+        return asked.get("if-modified-since") == self.headers["last-modified"]
 
-def whole(app: ASGIApp) -> ASGIApp:
-    """Return an application that always sends whole files, even if ranges are asked for."""
 
-    async def without_ranges(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(_with_range(scope, "") if scope["type"] == "http" else scope, receive, send)
+class Whole:
+    """An application that always sends whole files, even if ranges are asked for."""
 
-    return without_ranges
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._app(_with_range(scope, ""), receive, send)
 
 
 def _with_range(scope: Scope, ranges: str) -> Scope:

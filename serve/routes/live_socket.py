@@ -14,7 +14,7 @@ from reelm.serve.access import Limits
 from reelm.serve.engine import Engine
 from reelm.serve.live import Live
 
-from .body import check_text
+from .body import check_text, json_number
 
 _Piece = bytes | dict[str, Any] | Exception  # an exception ends the connection
 
@@ -86,7 +86,7 @@ async def _message(socket: WebSocket) -> Any:
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", 1000))
     try:
-        return json.loads(message.get("text") or "")
+        return json.loads(message.get("text") or "", parse_float=json_number)
     except (ValueError, RecursionError):
         return None
 

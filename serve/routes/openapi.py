@@ -19,13 +19,16 @@ _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _NAMES = {**_TYPES, list: "array", dict: "object", types.NoneType: "null"}
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
 @dataclass(frozen=True)
 class Described:
     """A route, with its description.
 
     Attributes:
         method: "GET", "POST" or "DELETE".
-        path: of the route; `{id}` is the id of a job, `{field}` the field of one of its files.
+        path: of the route; `{id}` is the id of a job, `{field}` the field of one of its files, `{name}` a model.
         endpoint: answers a request.
         does: what it is for.
         answers: what it answers with.
@@ -37,7 +40,7 @@ class Described:
 
     method: str
     path: str
-    endpoint: Callable[[Request], Awaitable[Response]]
+    endpoint: Endpoint
     does: str
     answers: str
     status: int = 200

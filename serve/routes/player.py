@@ -12,6 +12,7 @@ from reelm.serve.engine import Engine
 from reelm.serve.key_state import KeyState
 from reelm.serve.recordings import Recordings
 from reelm.serve.world import World
+from reelm.value_checks import real, within
 
 from .body import MOST_STEPS
 from .live_socket import Outbox, check_fields, fault, words_of
@@ -139,6 +140,5 @@ def _switch(record: Any) -> bool:
 
 
 def _speed(speed: Any) -> float:
-    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 1 <= speed <= _FASTEST:
-        raise RequestError(f"speed is {str(speed)[:20]}; it must lie between 1, the world's own, and {_FASTEST}")
-    return float(speed)
+    within("speed", number := real("speed", speed), 1, _FASTEST)
+    return float(number)

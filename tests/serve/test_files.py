@@ -20,7 +20,7 @@ from reelm.serve.jobs import Jobs
 from reelm.serve.routes.answers import HANDLERS
 from reelm.serve.routes.app import PAGE
 from reelm.serve.routes.body import Asked, Upload, preferred_wait
-from reelm.serve.routes.files import FileAnswer, whole
+from reelm.serve.routes.files import FileAnswer, Whole
 from reelm.serve.run import Leaving
 
 TEXT = b"0123456789"
@@ -44,7 +44,7 @@ def asked(path: Path, method: str = "GET", ranges_ignored: bool = False, **heade
     async def send(message):
         sent.append(message)
 
-    target: Any = whole(app) if ranges_ignored else app
+    target: Any = Whole(app) if ranges_ignored else app
     asyncio.run(target(scope, receive, send))
     content = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], Headers(raw=sent[0]["headers"]), content
@@ -104,6 +104,19 @@ def test_ranges_are_for_reading_the_same_file(file):
     assert asked(file, range="bytes=5-2", if_range=tag)[0] == 416
     assert asked(file, range="bytes=5-6", if_range=tag)[::2] == (206, b"56")
     assert asked(file, ranges_ignored=True, range="bytes=5-6")[::2] == (200, TEXT)
+
+
+def test_a_file_that_the_client_has_is_not_sent_again(file):
+    told = asked(file)[1]
+    tag, date = told["etag"], told["last-modified"]
+    for tags in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        status, headers, content = asked(file, if_none_match=tags)
+        assert (status, headers["etag"], content) == (304, tag, b"")
+        assert asked(file, if_none_match=tags, range="bytes=5-6")[0] == 304
+    assert asked(file, if_modified_since=date)[0] == 304
+    assert asked(file, if_none_match='"other"', if_modified_since=date)[0] == 200
+    assert asked(file, if_none_match='"other"', range="bytes=5-6")[::2] == (206, b"56")
+    assert asked(file, "POST", if_none_match=tag)[0] == 200
 
 
 def test_an_empty_file_and_one_that_is_gone(file):

@@ -302,6 +302,8 @@ def test_a_live_clip_tells_what_it_refuses_and_plays_on(service):
         ({"prompt": "red", "seconds": "-1"}, 400, "seconds is '-1'"),
         ({"prompt": "red", "seconds": 10**400}, 400, "seconds is '1000"),
         ({"prompt": "red", "size": "64"}, 400, "size is '64'"),
+        ({"prompt": "red", "size": "720x1280"}, 400, "height is 1280; clips of 'tiny' have at most 504 pixels"),
+        ({"prompt": "red", "num_frames": 5.5}, 400, "num_frames is 5.5; it must be a whole number"),
         (b"[1]", 415, "not understood"),
         ({"prompt": "red \ud800"}, 400, "unpaired surrogate"),
         ({"prompt": "red", "negative_prompt": "x" * (65 << 20)}, 413, "64 MiB"),
@@ -312,6 +314,35 @@ def test_a_wrong_request_is_told_what_would_be_right(service, body, status, word
     headers = {"Content-Type": "text/csv"} if isinstance(body, bytes) else {}
     found, answer = service.json("POST", "/v1/videos", body, **headers)
     assert found == status and words in answer["error"]["message"], answer
+
+
+def test_a_whole_number_of_any_client_is_whole(service):
+    for body in (
+        b'{"prompt": "red", "num_frames": 5.0, "seed": 7.0}',
+        b'{"prompt": "red", "num_frames": 5, "seed": 7e0}',
+    ):
+        status, job = service.json("POST", "/v1/videos", body, Content_Type="application/json")
+        assert status == 202 and service.made(job)["seed"] == 7
+
+
+def test_a_method_that_is_not_there_is_told_all_that_are(service):
+    for path, methods in (
+        ("/v1/videos", "GET, HEAD, POST"),
+        ("/v1/videos/x", "DELETE, GET, HEAD"),
+        ("/healthz", "GET, HEAD"),
+    ):
+        status, headers, _ = service.ask("PUT", path)
+        assert (status, ", ".join(sorted(headers["allow"].split(", ")))) == (405, methods)
+
+
+def test_one_model_is_looked_at(service):
+    _, listed = service.json("GET", "/v1/models")
+    assert service.json("GET", "/v1/models/tiny") == (200, listed["data"][0])
+    status, answer = service.json("GET", "/v1/models/other")
+    assert status == 404 and answer["error"] == {
+        "code": "not_found",
+        "message": "there is no model 'other'; served are tiny",
+    }
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff", b'{"seed": NaN}', b"[" * 100_000, b""])
@@ -379,7 +410,8 @@ def test_the_description_names_every_route(service):
     _, found = service.json("GET", "/openapi.json")
     described = {(method.upper(), path) for path, methods in found["paths"].items() for method in methods}
     routes = [route for route in service.app.routes if isinstance(route, Route)]
-    assert described == {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
+    answered = {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
+    assert described | {("GET", "/{path:path}")} == answered  # the files of the page
     for method, path in described:
         if method == "GET" and "{" not in path:
             assert service.ask("GET", path)[0] == 200, path
