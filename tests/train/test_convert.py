@@ -3,6 +3,8 @@
 import io
 import pickle
 import shutil
+import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -84,6 +86,80 @@ def test_the_folder_says_where_it_is_from(folder):
 def test_weights_in_safetensors_are_the_same(tmp_path, tensors, tokenizer):
     save_file(tensors, tmp_path / "tiny.safetensors")
     assert convert(tmp_path / "tiny.safetensors", tmp_path / "out").video_tokenizer.hash == tokenizer.hash
+
+
+@pytest.fixture
+def saved(monkeypatch, tmp_path):
+    """Return what writes a file as `torch.save` does, of dicts with arrays as tensors."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    storage = type("FloatStorage", (), {"__module__": "torch"})
+    rebuild = lambda *_: None  # noqa: E731
+    rebuild.__module__, rebuild.__name__, rebuild.__qualname__ = (
+        "torch._utils",
+        "_rebuild_tensor_v2",
+        "_rebuild_tensor_v2",
+    )
+    torch.__dict__["FloatStorage"], utils.__dict__["_rebuild_tensor_v2"] = storage, rebuild
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+
+    def write(content: dict, order: str = "<", said: bytes | None = None) -> Path:
+        arrays: list[np.ndarray] = []
+
+        class Place:
+            def __init__(self, array: np.ndarray):
+                self.key = str(len(arrays))
+                arrays.append(array)
+
+        class Pickler(pickle.Pickler):
+            def persistent_id(self, obj):
+                return (
+                    ("storage", storage, obj.key, "cpu", arrays[int(obj.key)].size) if isinstance(obj, Place) else None
+                )
+
+            def reducer_override(self, obj):
+                if not isinstance(obj, np.ndarray):
+                    return NotImplemented
+                strides = tuple(step // obj.itemsize for step in np.ascontiguousarray(obj).strides)
+                return rebuild, (Place(obj), 0, obj.shape, strides, False, {})
+
+        pickled = io.BytesIO()
+        Pickler(pickled, 2).dump(content)
+        with zipfile.ZipFile(tmp_path / "saved.ckpt", "w") as archive:
+            archive.writestr("archive/data.pkl", pickled.getvalue())
+            for number, array in enumerate(arrays):
+                archive.writestr(f"archive/data/{number}", array.astype(f"{order}f4").tobytes())
+            if said is not None:
+                archive.writestr("archive/byteorder", said)
+        return tmp_path / "saved.ckpt"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda tensors: tensors,
+        lambda tensors: {"model": tensors, "epoch": 3},
+        lambda tensors: {"model": {"state_dict": tensors}, "optimizer": {"state": tensors}},
+        lambda tensors: {"model_state_dict": {f"module.{name}": each for name, each in tensors.items()}},
+        lambda tensors: {"state_dict": {f"_orig_mod.module.{name}": each for name, each in tensors.items()}},
+        lambda tensors: {f"module._orig_mod.{name}": each for name, each in tensors.items()},
+        lambda tensors: {name.replace("encoder.", "encoder._orig_mod."): each for name, each in tensors.items()},
+    ],
+)
+def test_weights_are_found_in_what_trainers_put_around_them(tmp_path, saved, tensors, tokenizer, wrap):
+    assert convert(saved(wrap(tensors)), tmp_path / "out").video_tokenizer.hash == tokenizer.hash
+
+
+@pytest.mark.parametrize(("order", "said"), [(">", b"big"), ("<", b"little"), ("<", None)])
+def test_numbers_are_read_in_the_order_of_their_bytes(tmp_path, saved, tensors, tokenizer, order, said):
+    assert convert(saved(tensors, order, said), tmp_path / "out").video_tokenizer.hash == tokenizer.hash
+
+
+def test_an_unknown_order_of_bytes_is_refused(tmp_path, saved, tensors):
+    with pytest.raises(RequestError, match="its bytes have the order b'middle'"):
+        convert(saved(tensors, "<", b"middle"), tmp_path / "out")
 
 
 def _without(tensors):

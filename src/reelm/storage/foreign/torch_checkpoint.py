@@ -7,7 +7,7 @@ the file is imported or run: a trainer's callbacks, optimizers and settings beco
 import contextlib
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from reelm.errors import RequestError, reason
 
-from .torch_file import BROKEN, StoredTensor, Tensors, view
+from .torch_file import BROKEN, StoredTensor, Tensors, byte_order, view
 
 _TYPES: dict[str, DTypeLike] = {
     **{"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": ml_dtypes.bfloat16},
@@ -26,7 +26,10 @@ _TYPES: dict[str, DTypeLike] = {
     "BoolStorage": "?",
 }
 _MOST_PICKLE = 256 * 2**20  # bytes of the pickle, which says where the tensors lie
-_WEIGHTS = "state_dict"  # the entry of the weights in a trainer's checkpoint
+_WEIGHTS = ("state_dict", "model_state_dict", "model", "module", "weights")  # entries of a trainer's checkpoint
+_DEEPEST = 3  # such entries within each other
+# Names that torch puts before, and `torch.compile` also within, those of a net.
+_COMPILED, _WRAPPED = "_orig_mod.", "module."
 
 
 class OpenFile(NamedTuple):
@@ -60,7 +63,27 @@ def opened(path: Path) -> Iterator[OpenFile]:
     with kind(path) as checkpoint:
         if not checkpoint.shapes:
             raise RequestError(f"{path} holds no tensors by name; name the file of a tokenizer's weights")
-        yield checkpoint
+        theirs = _unwrapped(checkpoint.shapes)
+        shapes = {name: checkpoint.shapes[their] for name, their in theirs.items()}
+        yield OpenFile(shapes, lambda name: checkpoint.read(theirs[name]))
+
+
+def _unwrapped(names: Iterable[str]) -> dict[str, str]:
+    """Return their names by those of the net itself, which a trainer may have compiled or spread over devices."""
+    own = {name.replace(_COMPILED, ""): name for name in names}
+    while all(name.startswith(_WRAPPED) for name in own):
+        own = {name.removeprefix(_WRAPPED): their for name, their in own.items()}
+    return own
+
+
+def _weights(content: Any, depth: int = 0) -> Mapping[str, StoredTensor]:
+    """Return the tensors of a checkpoint by name: those of the entry that holds the weights, or else its own."""
+    if not isinstance(content, dict):
+        return {}
+    for name in _WEIGHTS if depth < _DEEPEST else ():
+        if isinstance(content.get(name), dict) and (found := _weights(content[name], depth + 1)):
+            return found
+    return {name: each for name, each in content.items() if isinstance(name, str) and isinstance(each, StoredTensor)}
 
 
 @contextlib.contextmanager
@@ -74,19 +97,16 @@ def _opened_zip(path: Path) -> Iterator[OpenFile]:
             (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
             if archive.getinfo(pickled).file_size > _MOST_PICKLE:
                 raise ValueError(f"{pickled} is larger than {_MOST_PICKLE // 2**20} MiB")
-            content = _Placing(io.BytesIO(archive.read(pickled))).load()
+            content, order = _Placing(io.BytesIO(archive.read(pickled))).load(), byte_order(archive, pickled)
         except BROKEN as error:
             raise damaged(error) from error
-        held = content.get(_WEIGHTS, content) if isinstance(content, dict) else {}
-        pairs = held.items() if isinstance(held, dict) else ()
-        tensors = {name: each for name, each in pairs if isinstance(name, str) and isinstance(each, StoredTensor)}
-        folder = pickled.removesuffix(".pkl")
+        tensors, folder = _weights(content), pickled.removesuffix(".pkl")
 
         def read(name: str) -> np.ndarray:
             tensor = tensors[name]
             try:
                 data = archive.read(f"{folder}/{tensor.storage.key}")
-                numbers = np.frombuffer(data, np.dtype(tensor.storage.dtype))
+                numbers = np.frombuffer(data, np.dtype(tensor.storage.dtype).newbyteorder(order))
                 return view(tensor, numbers).astype(np.float32, copy=False)
             except BROKEN as error:
                 raise damaged(error) from error

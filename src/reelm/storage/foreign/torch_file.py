@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -68,7 +68,21 @@ def _read_zip(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.n
         storages = _storages(tensors)
         if large := [key for key in storages if archive.getinfo(f"{folder}/{key}").file_size > _MOST_BYTES]:
             raise ValueError(f"its storage {large[0]} is larger than {_MOST_BYTES // 2**30} GiB")
-        return tensors, {key: np.frombuffer(archive.read(f"{folder}/{key}"), dtype) for key, dtype in storages.items()}
+        order = byte_order(archive, pickled)
+        read = {key: (archive.read(f"{folder}/{key}"), np.dtype(kind)) for key, kind in storages.items()}
+        return tensors, {key: np.frombuffer(data, kind.newbyteorder(order)) for key, (data, kind) in read.items()}
+
+
+def byte_order(archive: zipfile.ZipFile, pickled: str) -> Literal["<", ">"]:
+    """Return the order of bytes in the storages of an archive, whose tensors are named by the entry `pickled`.
+
+    Machines of both orders write checkpoints; before torch 2.1 they did not say which.
+    """
+    name = pickled.removesuffix("data.pkl") + "byteorder"
+    said = archive.read(name) if name in archive.namelist() else b"little"
+    if said not in (b"little", b"big"):
+        raise ValueError(f"its bytes have the order {said[:20]!r}")
+    return ">" if said == b"big" else "<"
 
 
 def _read_pickles(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.ndarray]]:
