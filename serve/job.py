@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-_TITLE_LETTERS = 60  # of words in the name of a file
+_NAME_LETTERS = 60  # of words in the name of a file
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
 
@@ -119,13 +119,16 @@ class Job:
         }
 
     @property
-    def title(self) -> str:
-        """What the clip is, for the name of a file: its words, or the steps of a world, and its seed."""
-        words = (self.prompt, *(shot["prompt"] for shot in self.settings.get("storyboard", ())))
+    def words(self) -> str:
+        """What the clip is: its words, those of all its shots, or the steps that somebody played in a world."""
+        said = (self.prompt, *(shot["prompt"] for shot in self.settings.get("storyboard", ())))
         keys = self.settings.get("keys")
-        what = " ".join(filter(None, words)) or self.model
-        said = f"{what[:_TITLE_LETTERS]} seed {self.seed}" + (f" {len(keys)} steps" if keys else "")
-        return "-".join(re.findall(r"[^\W_]+", said))
+        return " / ".join(filter(None, said)) or (f"{self.model}, {len(keys)} steps" if keys else self.model)
+
+    @property
+    def file_name(self) -> str:
+        """A name for a file of the clip, without its suffix: what the clip is, and its seed."""
+        return "-".join(re.findall(r"[^\W_]+", f"{self.words[:_NAME_LETTERS]} seed {self.seed}"))
 
     def files(self, folder: Path) -> dict[str, Any]:
         """Return the files in the folder of the job as arguments of `generate`."""

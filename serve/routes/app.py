@@ -184,6 +184,9 @@ class _Routes:
                 "The file; 409 while it is not done",
                 query=("format", "scale"),
             ),
+            get(
+                f"{one}/page", videos.page, "Show the clip on a page of its own, to share", "HTML with Open Graph tags"
+            ),
             get(f"{one}/stream", videos.stream, "Watch the clip while it is made", "A fragmented mp4"),
             get(
                 f"{one}/hls/index.m3u8",

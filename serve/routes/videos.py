@@ -32,11 +32,12 @@ from reelm.serve.traces import Traces
 from .answers import STATUSES, refusal
 from .body import Asked, preferred_wait, read_fields, read_object
 from .files import FileAnswer
+from .share import LARGEST, share
 from .watch import fragments, messages
 
 _log = logging.getLogger("reelm.serve")
 
-_LARGEST, _MORE = 16, 16  # times by which a file may be larger than its clip, each way, and pixels of all its frames
+_MORE = 16  # times as many pixels as a clip may have, an enlarged file may have
 _ENDING = "the server is shutting down"
 _HINT = "if it waits for less time than a clip takes, send Prefer: wait=50, or use POST /v1/videos"
 
@@ -221,7 +222,14 @@ class Videos:
         if not path.is_file():
             await asyncio.to_thread(_convert, folder / CLIP, path, scale or 1)
         media = {"mp4": "video/mp4", "webp": "image/webp", "gif": "image/gif", "png": "image/png"}[kind]
-        return FileAnswer(path, media_type=media, filename=f"{job.title}.{kind}", content_disposition_type="inline")
+        return FileAnswer(path, media_type=media, filename=f"{job.file_name}.{kind}", content_disposition_type="inline")
+
+    async def page(self, request: Request) -> Response:
+        """Answer with a page that plays the clip and makes a card where it is posted."""
+        job = self._job(request)
+        if job.status != "completed":
+            raise HTTPException(409, f"the video is {job.status}; there is nothing to show yet")
+        return share(job, request)
 
     async def given(self, request: Request) -> Response:
         """Answer with a picture, clip or sound that the client gave."""
@@ -294,8 +302,8 @@ def _scale(given: str | None, job: Job, limits: Limits) -> int | None:
     """Return how many times larger the file shall be, in hard pixels; None for the file as it was made."""
     if given is None:
         return None
-    if given not in map(str, range(1, _LARGEST + 1)):
-        raise RequestError(f"scale is {given[:20]!r}; it must be a whole number from 1 to {_LARGEST}")
+    if given not in map(str, range(1, LARGEST + 1)):
+        raise RequestError(f"scale is {given[:20]!r}; it must be a whole number from 1 to {LARGEST}")
     width, height = (int(side) * int(given) for side in job.size.split("x"))
     if (pixels := round(float(job.seconds) * job.fps) * width * height) > _MORE * limits.clip_pixels:
         raise RequestError(f"the file would have {pixels} pixels in all, at most {_MORE * limits.clip_pixels} are made")

@@ -150,6 +150,27 @@ def test_a_clip_is_watched_while_it_is_made(service, tmp_path):
     assert service.ask("GET", f"/v1/videos/{job['id']}/content?format=webp")[2][:4] == b"RIFF"
 
 
+def test_a_file_has_the_size_that_is_asked_for_and_says_what_it_is(service, tmp_path):
+    _, job = service.json("POST", "/v1/videos", {"prompt": "红<b>", "seed": 5, "num_frames": 5})
+    assert service.made(job)["status"] == "completed"
+    path = f"/v1/videos/{job['id']}"
+    small, large = (service.ask("GET", f"{path}/content?format=webp&scale={scale}")[2] for scale in (1, 3))
+    with Image.open(io.BytesIO(small)) as one, Image.open(io.BytesIO(large)) as other:
+        hard = np.kron(np.asarray(one.convert("RGB")), np.ones((3, 3, 1), np.uint8))
+        np.testing.assert_array_equal(np.asarray(other.convert("RGB")), hard)
+    _, headers, poster = service.ask("GET", f"{path}/content?format=png&scale=2")
+    assert headers["content-disposition"].endswith("''%E7%BA%A2-b-seed-5.png")
+    with Image.open(io.BytesIO(poster)) as file:
+        assert file.size == (48, 32)
+    for scale in ("0", "17", "x", "1.5", "", "-1"):
+        status, answer = service.json("GET", f"{path}/content?scale={scale}")
+        assert status == 400 and "it must be a whole number from 1 to 16" in answer["error"]["message"]
+    page = service.ask("GET", f"{path}/page")[2].decode()
+    assert 'og:title" content="红&lt;b&gt;"' in page and "<b>" not in page
+    assert f'og:image" content="http://127.0.0.1:{service.port}{path}/content?format=png' in page
+    assert service.ask("GET", "/v1/videos/video_0/page")[0] == 404
+
+
 def test_a_picture_is_sent_along_and_no_name_of_a_file_leads_anywhere(service, tmp_path):
     body, kind = multipart({"prompt": "red", "seed": "7", "num_frames": "5"}, {"image": png(16, 24)})
     status, _, content = service.ask("POST", "/v1/videos/sync", body, Content_Type=kind)
