@@ -1,6 +1,8 @@
 // The form: the settings of a clip, its cost, and warnings. A number is a row of NUMBERS.
 import { example, understand } from "./chips.js";
+import { kindOf } from "./history.js";
 import * as camera from "./controls/camera.js";
+import * as mask from "./controls/mask.js";
 import * as motion from "./controls/motion.js";
 import * as paths from "./controls/paths.js";
 import * as retake from "./controls/retake.js";
@@ -21,7 +23,7 @@ const NUMBERS = [
   { name: "count", min: 1, max: MOST_CLIPS, step: 1, preset: () => 1 },
 ].map((row) => ({ fits: () => true, ...row }));
 const OF_SHOTS = [paths, camera]; // what each shot of a storyboard has of its own
-const OF_CLIPS = [motion, structure, retake];
+const OF_CLIPS = [motion, structure, retake, mask];
 
 let models = [];
 let extras = {}; // settings of an older clip that have no field here
@@ -44,7 +46,7 @@ const whole = () => {
   if (shots.told()) return shots.seconds();
   return retakes() ? given.seconds() ?? preset() : length();
 };
-const retakes = () => "retake" in retake.values();
+const retakes = () => "retake" in retake.values() || given.given("mask") !== null;
 
 // Return the values of the controls, as settings of a clip.
 function controlled() {
@@ -52,12 +54,18 @@ function controlled() {
   return Object.assign({}, ...said);
 }
 
+// Return all settings that the form has, but for words, seed, files and length.
+function settings() {
+  const said = { ...extras, ...controlled() };
+  for (const { name, fits } of NUMBERS) if (name !== "count" && number(name) !== null && fits(model())) said[name] = number(name);
+  return said;
+}
+
 // Return the bodies of the requests: one for each clip, as forms.
 export function bodies(forced = {}) {
-  const settings = { ...extras, ...controlled() };
-  for (const { name, fits } of NUMBERS) if (name !== "count" && number(name) !== null && fits(model())) settings[name] = number(name);
+  const told = settings();
   if (!shots.told() && !retakes() && (number("seconds") !== null || given.given("video"))) {
-    settings.num_frames = Math.max(1, Math.round(length() * (extras.fps ?? model().fps)));
+    told.num_frames = Math.max(1, Math.round(length() * (extras.fps ?? model().fps)));
   }
   const first = forced.seed ?? seed() ?? chooseSeed();
   return Array.from({ length: forced.count ?? Math.min(number("count") ?? 1, MOST_CLIPS) }, (_, at) => {
@@ -65,7 +73,7 @@ export function bodies(forced = {}) {
     body.set("model", model().id);
     if (!shots.told()) body.set("prompt", words());
     for (const [name, file] of given.files()) body.append(name, file);
-    for (const [name, value] of Object.entries(settings)) body.set(name, typeof value === "string" ? value : JSON.stringify(value));
+    for (const [name, value] of Object.entries(told)) body.set(name, typeof value === "string" ? value : JSON.stringify(value));
     body.set("seed", (first + at) % 2 ** 32);
     return body;
   });
@@ -87,7 +95,7 @@ export async function restore(job) {
   for (const { name } of NUMBERS) $(name).value = typeof settings[name] === "number" ? settings[name] : "";
   given.clear();
   for (const [name, called] of Object.entries(job.given)) {
-    const type = called.match(/\.(gif|webp)$/) ? "image/webp" : ["video", "control"].includes(name) ? "video/mp4" : "image/png";
+    const type = called.match(/\.(gif|webp)$/) ? "image/webp" : ["video", "control"].includes(name) ? "video/mp4" : name === "audio" ? "audio/wav" : "image/png";
     if (given.takes(name)) given.give(name, await file(address(job.id, `given/${name}`), called, type));
   }
   for (const each of OF_CLIPS) each.restore(settings);
@@ -104,12 +112,14 @@ export function tell() {
   $("seconds").disabled = retakes(); // such a clip stays as long as it is
   $("seconds").placeholder = rounded(retakes() ? whole() : preset());
   for (const { name, preset } of NUMBERS) $(name).placeholder = preset(model());
-  const clips = Math.min(number("count") ?? 1, MOST_CLIPS), cost = pace(model().id);
-  const said = [cost === null ? word("unknown_cost") : word("cost", { n: Math.max(1, Math.round(cost * whole() * clips)) })];
+  const clips = Math.min(number("count") ?? 1, MOST_CLIPS), kind = kindOf(settings(), given.files().map(([name]) => name));
+  const cost = pace(model().id, kind), plain = pace(model().id, "");
+  const seconds = (each) => Math.max(1, Math.round(each * whole() * clips));
+  const said = [cost !== null ? word("cost", { n: seconds(cost) }) : word(kind && plain !== null ? "first_cost" : "unknown_cost", { n: seconds(plain) })];
+  if (cost === null && kind) said.push(word("compiles"));
   const trained = model().trained_frames && model().trained_frames / model().fps;
   const unbroken = shots.told() ? shots.longest() : length();
   if (trained && !retakes() && unbroken > trained + 1 / model().fps) said.push(word("beyond", { n: rounded(trained) }));
-  if (number("cfg_scale") !== null || number("top_k")) said.push(word("compiles"));
   if (!isWarm) said.push(word("warming_cost"));
   $("cost").textContent = said.join(" ");
   const further = Object.entries(extras).map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", ");
@@ -193,5 +203,8 @@ $("load-shots").addEventListener("loaded", tell);
 $("shots").addEventListener("click", () => { if (retakes()) retake.begin(shots.span()); }); // a shot that is made anew
 $("anew-part").addEventListener("change", tell);
 $("no-extras").addEventListener("click", () => { extras = {}; tell(); $("make").focus(); });
-given.onGiven(tell);
+given.onGiven(() => {
+  $("likes").classList.toggle("doubt", given.files().length > 0);
+  tell();
+});
 spoken(meet);

@@ -9,6 +9,8 @@ const FIELDS = [
   { name: "image", accept: "image/*" },
   { name: "last_image", accept: "image/*" },
   { name: "video", accept: CLIPS },
+  { name: "mask", accept: "image/*", into: "mask", needs: "video", fits: (model) => model.tasks.includes("inpainting") },
+  { name: "audio", accept: "audio/*,video/*", fits: (model) => model.sound && model.tasks.includes("a2v") },
   { name: "control", accept: CLIPS, into: "control-drop", fits: (model) => model.control_kinds.length },
   ...REFERENCES.map((name) => ({ name, accept: "image/*", fits: (model) => model.references })),
 ];
@@ -20,7 +22,7 @@ let model = null;
 export const onGiven = (hearer) => changed.push(hearer);
 
 const held = (zone) => zone.input.files[0] ?? null;
-const fits = (zone) => !zone.fits || (model !== null && Boolean(zone.fits(model)));
+const fits = (zone) => (!zone.fits || (model !== null && Boolean(zone.fits(model)))) && (!zone.needs || held(zones.get(zone.needs)) !== null);
 export const given = (name) => (fits(zones.get(name)) ? held(zones.get(name)) : null);
 
 // All files, by the names that they have in a form.
@@ -62,7 +64,7 @@ function show(zone, known = null) {
   zone.url = file ? URL.createObjectURL(file) : null;
   zone.seconds = known;
   const filmed = file?.type.startsWith("video/");
-  const look = file && element(filmed ? "video" : "img", { src: zone.url, alt: "", muted: true });
+  const look = file && !file.type.startsWith("audio/") && element(filmed ? "video" : "img", { src: zone.url, alt: "", muted: true });
   if (filmed) look.addEventListener("loadedmetadata", () => { zone.seconds = known ?? look.duration; tell(); });
   zone.thumbnail.replaceChildren(...(look ? [look] : []));
   zone.clear.hidden = !file;

@@ -26,22 +26,23 @@ const seen = new IntersectionObserver((entries) => {
 // Clips do not start by themselves for users who asked their system for less motion.
 export const start = (player) => { if (!matchMedia("(prefers-reduced-motion: reduce)").matches) player.play().catch(() => {}); };
 
-function tile(job) {
+// A clip to choose: its picture, which is fetched when it comes into view unless that is left to others, and its words.
+export function tile(job, open, fetches = true) {
   const clip = element("video", { muted: true, playsInline: true, loop: true, preload: "metadata", tabIndex: -1, ariaHidden: "true" });
   const words = element("span");
   const button = element("button", { type: "button" }, clip, words);
   clip.dataset.src = address(job.id, "content");
-  seen.observe(clip);
+  if (fetches) seen.observe(clip);
   for (const name of ["mouseenter", "focus"]) button.addEventListener(name, () => start(clip));
   for (const name of ["mouseleave", "blur"]) button.addEventListener(name, () => clip.pause());
-  button.addEventListener("click", () => show(jobs.find((each) => each.id === job.id) ?? job));
-  return { item: element("li", {}, button), button, words };
+  button.addEventListener("click", open);
+  return { item: element("li", {}, button), button, words, clip };
 }
 
 function draw() {
   const there = jobs.filter((job) => job.id !== leaving?.id);
   for (const job of there) {
-    if (!tiles.has(job.id)) tiles.set(job.id, tile(job));
+    if (!tiles.has(job.id)) tiles.set(job.id, tile(job, () => show(jobs.find((each) => each.id === job.id) ?? job)));
     const { button, words } = tiles.get(job.id);
     words.textContent = titled(job);
     button.title = `${titled(job)} · ${word("seed")} ${job.seed}`;
@@ -72,9 +73,15 @@ export async function look() {
   return jobs;
 }
 
-// Return the seconds of work for a second of a model's clips, from the newest ones; null if unknown.
-export function pace(model) {
-  const took = jobs.filter((job) => job.model === model && job.took).slice(0, 9).map((job) => job.took / Number(job.seconds));
+// What decides which programs a clip needs: the names of its settings and files, but for those that are mere numbers.
+export const kindOf = (settings, given) =>
+  [...new Set([...Object.keys(settings), ...given].map((name) => name.replace(/-.*/, "")))]
+    .filter((name) => !["num_frames", "temperature", "top_p", "min_p", "motion", "control_kind"].includes(name)).sort().join();
+
+// Return the seconds of work for a second of a model's clips of a kind, from the newest ones; null if unknown.
+export function pace(model, kind) {
+  const of = (job) => job.model === model && job.took && kindOf(job.settings, Object.keys(job.given)) === kind;
+  const took = jobs.filter(of).slice(0, 9).map((job) => job.took / Number(job.seconds));
   return took.length ? took.sort((one, two) => one - two)[took.length >> 1] : null;
 }
 

@@ -50,8 +50,8 @@ export class Pad {
   }
 
   button(name, keys) {
-    const signs = keys.map((key) => element("kbd", {}, SIGNS[key] ?? key.toUpperCase()));
-    const button = element("button", { type: "button" }, ...signs, ...(name in ARROWS ? [] : [element("span")]));
+    const signs = keys.map((key) => element("kbd", { "aria-hidden": "true" }, SIGNS[key] ?? key.toUpperCase()));
+    const button = element("button", { type: "button" }, ...signs, element("span", { className: name in ARROWS ? "hidden" : "" }));
     button.dataset.key = name;
     if (keys.length) button.setAttribute("aria-keyshortcuts", keys.map((key) => (key === " " ? "Space" : key)).join(" "));
     button.addEventListener("pointerdown", (event) => {
@@ -73,11 +73,7 @@ export class Pad {
 
   // Name the buttons in the language of the page.
   speak() {
-    for (const [name, button] of this.buttons ?? []) {
-      button.ariaLabel = inWords(name);
-      const label = button.querySelector("span");
-      if (label) label.textContent = inWords(name);
-    }
+    for (const [name, button] of this.buttons ?? []) button.querySelector("span").textContent = inWords(name);
   }
 
   down(event) {

@@ -10,6 +10,7 @@ import { said } from "./said.js";
 import { address, ask, file, isLost, isReady, onConnection } from "./server.js";
 import * as stage from "./stage.js";
 import * as steer from "./steer.js";
+import * as takes from "./takes.js";
 import { language, speakIn, spoken, word } from "./words.js";
 
 const LOOK = 1000; // milliseconds between looks at the jobs of all tabs
@@ -33,13 +34,14 @@ async function make(forced = {}, compared = null) {
   $("make").ariaDisabled = "true";
   $("make").textContent = word("sending");
   try {
-    let first = null;
+    const made = [];
     for (const body of asked.bodies(forced)) {
       const job = await ask("v1/videos", { method: "POST", body });
       mine.add(job.id);
-      first ??= job;
-      if (job === first) stage.show(job, compared, { focus: forced.seed !== undefined });
+      if (made.push(job) === 1) stage.show(job, compared, { focus: forced.seed !== undefined });
     }
+    takes.begin(made);
+    takes.mark(stage.current()?.id);
   } catch (error) {
     tell(error);
   }
@@ -56,6 +58,7 @@ async function look() {
     const under_way = await jobs.look(on);
     if (looks++ % HISTORY_LOOKS === 0) await lookBack();
     if (under_way.length && !stage.current() && !steer.isLive()) stage.show(under_way[0]); // the page was reloaded
+    await takes.look(under_way);
     if (!asked.isWarm && await isReady()) asked.warm(true);
   } catch { /* the next look may go well */ }
 }
@@ -164,6 +167,8 @@ $("play-on").addEventListener("click", () => {
   view("live");
   steer.go({ seed, replay: settings.keys });
 });
+$("make-four").addEventListener("click", () => make({ count: 4 }));
+takes.open((job) => stage.show(job, null, { focus: false }));
 $("delete").addEventListener("click", remove);
 $("model").addEventListener("change", () => {
   const played = steer.plays();

@@ -5,6 +5,7 @@ import { start } from "./history.js";
 import { standing, titled } from "./jobs.js";
 import { said } from "./said.js";
 import { address, ask, send } from "./server.js";
+import * as takes from "./takes.js";
 import { spoken, word } from "./words.js";
 
 let shown = null; // the job on the stage
@@ -27,6 +28,7 @@ export function show(job, compared = null, { focus = false } = {}) {
   close();
   shown = job;
   beside = compared;
+  takes.mark(job.id);
   heard = { warnings: [] };
   filmed = null;
   $("stage").hidden = false;
@@ -86,6 +88,7 @@ export function hear(words) {
 
 function draw() {
   if (document.body.classList.contains("live") || !shown) return;
+  if (hasEnded(shown) && document.activeElement === $("stop")) $("make").focus({ preventScroll: true });
   $("progress").hidden = $("stop").hidden = hasEnded(shown);
   $("progress").value = shown.progress;
   $("status").textContent = [standing(shown), titled(shown)].join(" · ");
@@ -110,6 +113,7 @@ function film() {
   download.offer(shown);
   const played = Boolean(shown.settings.keys);
   $("play-on").hidden = !played;
+  $("share").href = address(shown.id, "page");
   for (const name of ["again", "continue", "as-first"]) $(name).hidden = played;
   $("retake-this").hidden = !on.retakes(shown);
 }

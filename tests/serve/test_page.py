@@ -189,7 +189,7 @@ def test_a_world_is_played_at_the_bare_address_and_what_is_recorded_is_once(worl
             browser.find_element(By.CSS_SELECTOR, "#recording a").get_attribute("href")
         ) as answer:
             steps = len(job["settings"]["keys"])
-            assert f'"world-seed-{job["seed"]}-{steps}-steps.{kind}"' in answer.headers["content-disposition"]
+            assert f'"world-{steps}-steps-seed-{job["seed"]}.{kind}"' in answer.headers["content-disposition"]
             (tmp_path / f"made.{kind}").write_bytes(answer.read())
         if kind != "mp4":
             with Image.open(tmp_path / f"made.{kind}") as file:

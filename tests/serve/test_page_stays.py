@@ -184,6 +184,15 @@ def test_live_words_that_are_refused_are_told_and_another_model_goes_on(page):
     page.until(lambda: plays() > 0.5 and not page.text("message"))
 
 
+def test_the_focus_stays_near_a_job_that_is_stopped(page):
+    page.write("a red seven", seconds=900)
+    page.at("make").click()
+    page.until(lambda: page.at("stop").is_displayed())
+    page.at("stop").click()
+    page.until(lambda: "stopped" in page.text("status"))
+    assert focused(page) == "make"
+
+
 def test_the_history_has_pages_that_what_failed_does_not_fill(address, page):
     for _ in range(26):
         ask(address, "v1/videos", {"prompt": "", "num_frames": 1, "seed": 3})

@@ -300,3 +300,65 @@ def test_a_part_of_a_finished_clip_is_made_anew(address, page):
     page.until(lambda: not page.at("part").is_displayed())
     brought_back(page, address, 0)
     page.until(lambda: page.at("part").is_displayed() and page.at("from").get_attribute("value") == "0.5")
+
+
+def test_of_four_takes_one_is_chosen(address, page):
+    page.write("a red seven moves", seed=20)
+    page.at("make-four").click()
+    page.until(lambda: len(page.all("#takes video[src]")) == 4)
+    assert [job["seed"] for job in made(address)[:4]] == [23, 22, 21, 20]
+    page.all("#takes button")[2].click()
+    page.until(lambda: page.filmed() and page.all("#one figcaption span")[0].text == "Seed 22")
+    assert [each.get_attribute("aria-pressed") for each in page.all("#takes button")] == [
+        "false",
+        "false",
+        "true",
+        "false",
+    ]
+    page.make()
+    assert not page.at("takes").is_displayed()
+
+
+def test_what_is_painted_over_is_made_anew_and_the_rest_stays(address, page):
+    page.write("a red seven moves", seconds=1)
+    page.make()
+    page.at("continue").click()
+    page.until(
+        lambda: page.at("mask").is_displayed() and page.do("return document.querySelector('#mask canvas').width") == 384
+    )
+    page.at("seconds").clear()
+    canvas = page.all("#mask canvas")[0]
+    page.do("arguments[0].scrollIntoView({block: 'center'})", canvas)
+    ActionChains(page.driver, duration=20).move_to_element(canvas).click_and_hold().move_by_offset(
+        20, 0
+    ).release().perform()
+    page.until(lambda: "mask.png" in page.text("mask"))
+    assert not page.at("seconds").is_enabled() and "programs are compiled" in page.text("cost")
+    page.make()
+    job = newest(address)
+    assert job["given"].keys() == {"video", "mask"} and job["settings"] == {}
+    with urllib.request.urlopen(f"{address}v1/videos/{job['id']}/given/mask") as answer, Image.open(answer) as file:
+        mask = np.asarray(file.convert("L"))
+    assert mask[128, 200] == 255 and not mask[:60].any() and not mask[:, :100].any()
+    page.until(lambda: "programs are compiled" not in page.text("cost"))  # as it was the first of its kind
+    brought_back(page, address, 0)
+    page.until(lambda: "mask" in page.text("mask") and page.all("#mask img"))
+    bright = (
+        "const c = document.querySelector('#mask canvas'); return "
+        "c.getContext('2d').getImageData(200, 128, 1, 1).data[0]"
+    )
+    page.until(lambda: page.do(bright) > 180)
+
+
+def test_a_sound_is_given_and_what_a_photo_becomes_is_said(address, page, tmp_path):
+    opened(page, "given")
+    assert "doubt" not in page.at("likes").get_attribute("class")
+    Clip(
+        video=np.zeros((9, 16, 24, 3), np.uint8), fps=8.0, audio=np.full((9000, 1), 0.1, np.float32), sample_rate=8000
+    ).save(tmp_path / "sound.mp4")
+    page.all("input[name=audio]")[0].send_keys(str(tmp_path / "sound.mp4"))
+    page.write("a red seven moves")
+    page.make()
+    assert newest(address)["given"] == {"audio": "sound.mp4"}
+    page.all("input[name=image]")[0].send_keys(picture(tmp_path / "photo.png", 90))
+    assert "doubt" in page.at("likes").get_attribute("class") and "photo" in page.text("likes")
