@@ -1,6 +1,8 @@
-"""Read pictures from users: paths, arrays of NumPy or JAX, images of Pillow, and clips where a clip is allowed."""
+"""Read pictures from users: paths, bytes, arrays of NumPy or JAX, images of Pillow, and clips where one is allowed."""
 
 import os
+import tempfile
+import weakref
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,32 @@ from reelm.value_checks import array
 Picture = str | os.PathLike[str] | np.ndarray
 
 
+class HeldFile(os.PathLike[str]):
+    """The content of a file that a user gives, on disk for as long as it is held: it is read as every file is."""
+
+    def __init__(self, content: bytes | bytearray | memoryview):
+        file, self._path = tempfile.mkstemp(prefix="reelm-")
+        self._bytes = len(content)
+        weakref.finalize(self, os.unlink, self._path)
+        with open(file, "wb") as written:
+            written.write(content)
+
+    def __fspath__(self) -> str:
+        return self._path
+
+    def __str__(self) -> str:
+        return f"{self._bytes} bytes"
+
+
 def read_source(name: str, value: Any, *, clips: bool = False) -> Any:
-    """Return a path or, with `clips`, a Clip as it is, and anything else as an array; RequestError if it cannot be."""
+    """Return a path or, with `clips`, a Clip as it is, and anything else as an array; RequestError if it cannot be.
+
+    The content of a file, as bytes or as an open file, becomes a path.
+    """
+    if callable(getattr(value, "read", None)):
+        value = value.read()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return HeldFile(value)
     if isinstance(value, str | os.PathLike) or (clips and isinstance(value, Clip)):
         return value
     if isinstance(value, Clip) or value is None:

@@ -28,8 +28,8 @@ SoundSource = Clip | str | os.PathLike[str] | np.ndarray | tuple[np.ndarray, int
 class Sources:
     """The inputs of a generation that are files, arrays or lists.
 
-    Pictures and clips are paths or arrays (uint8, or float in [-1, 1]), JAX's too, or pictures of Pillow. Other sizes
-    are scaled and cropped about the centre.
+    Pictures and clips are paths, the bytes of a file, an open file, arrays (uint8, or float in [-1, 1]), JAX's too, or
+    pictures of Pillow. Other sizes are scaled and cropped about the centre.
 
     Attributes:
         image: The first frame.

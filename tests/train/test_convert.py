@@ -93,12 +93,10 @@ def saved(monkeypatch, tmp_path):
     """Return what writes a file as `torch.save` does, of dicts with arrays as tensors."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     storage = type("FloatStorage", (), {"__module__": "torch"})
-    rebuild = lambda *_: None  # noqa: E731
-    rebuild.__module__, rebuild.__name__, rebuild.__qualname__ = (
-        "torch._utils",
-        "_rebuild_tensor_v2",
-        "_rebuild_tensor_v2",
-    )
+
+    def rebuild(*_): ...
+
+    rebuild.__module__, rebuild.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
     torch.__dict__["FloatStorage"], utils.__dict__["_rebuild_tensor_v2"] = storage, rebuild
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "torch._utils", utils)
@@ -113,9 +111,9 @@ def saved(monkeypatch, tmp_path):
 
         class Pickler(pickle.Pickler):
             def persistent_id(self, obj):
-                return (
-                    ("storage", storage, obj.key, "cpu", arrays[int(obj.key)].size) if isinstance(obj, Place) else None
-                )
+                if not isinstance(obj, Place):
+                    return None
+                return "storage", storage, obj.key, "cpu", arrays[int(obj.key)].size
 
             def reducer_override(self, obj):
                 if not isinstance(obj, np.ndarray):

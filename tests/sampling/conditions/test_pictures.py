@@ -1,5 +1,9 @@
 """A picture is the same whether its path or an image of Pillow is given."""
 
+import gc
+import io
+import os
+
 import numpy as np
 import pytest
 from made.colours import display_p3
@@ -48,6 +52,37 @@ def test_a_picture_is_the_same_by_its_path_and_by_pillow(kind, tmp_path):
     with Image.open(tmp_path / f"a.{suffix}") as opened:
         found = read_source("image", opened)
     np.testing.assert_array_equal(found, read_image(tmp_path / f"a.{suffix}"))
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_the_bytes_of_a_file_are_the_file(kind, tmp_path):
+    image, suffix, options = PICTURES[kind]
+    path = tmp_path / f"a.{suffix}"
+    image.save(path, **options)
+    content = path.read_bytes()
+    for given in (content, bytearray(content), memoryview(content), io.BytesIO(content)):
+        np.testing.assert_array_equal(read_image(read_source("image", given)), read_image(path))
+    with path.open("rb") as file:
+        held = read_source("image", file)
+    np.testing.assert_array_equal(read_image(held), read_image(path))
+    where = os.fspath(held)
+    del held
+    gc.collect()
+    assert not os.path.exists(where)
+
+
+def test_films_and_sounds_are_given_by_their_bytes(tiny_sound_model, tmp_path):
+    made = tiny_sound_model.generate("red", num_frames=5)
+    made.save(tmp_path / "film.mp4")
+    content = (tmp_path / "film.mp4").read_bytes()
+    for field in ("video", "audio"):
+        ways = (tmp_path / "film.mp4", content)
+        by_path, by_bytes = (tiny_sound_model.generate("red", **{field: way}, num_frames=9) for way in ways)
+        np.testing.assert_array_equal(by_path.video, by_bytes.video)
+        np.testing.assert_array_equal(by_path.audio, by_bytes.audio)
+        assert by_bytes.info[field] == f"{len(content)} bytes" and by_bytes.info["sha256"] == by_path.info["sha256"]
+    with pytest.raises(RequestError, match="cannot be read as a video|not a picture|no video"):
+        tiny_sound_model.generate("red", video=b"nothing", num_frames=9)
 
 
 def test_an_image_that_was_never_a_file_is_shown_over_black():
