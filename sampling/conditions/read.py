@@ -7,6 +7,7 @@ at later frames and the kept part of a masked clip go into the prefix, each with
 are made for goes there, too, because a picture depends on the sound that follows.
 """
 
+import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,8 @@ from .pictures import Picture
 from .retake import check_retake, retaken
 from .soundtrack import Soundtrack
 from .sources import Sources, VideoSource
+
+_log = logging.getLogger("reelm")
 
 
 def read_conditions(
@@ -163,9 +166,9 @@ def pixels(picture: Picture) -> Frames:
     """Return a picture as uint8 `[H, W, 3]`."""
     if not isinstance(picture, np.ndarray):
         return read_image(picture)
-    if picture.ndim != 3:
+    if picture.ndim != 3 or picture.shape[-1] != 3:
         raise RequestError(f"an image has the shape [H, W, 3], not {list(picture.shape)}")
-    return _as_uint8(picture[None])[0]
+    return _as_uint8("the image", picture[None])[0]
 
 
 def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float) -> Clip:
@@ -180,7 +183,7 @@ def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float
     elif isinstance(video, np.ndarray):
         if video.ndim != 4:
             raise RequestError(f"{name} has the shape [T, H, W, 3], not {list(video.shape)}")
-        video = Clip(video=_as_uint8(video), fps=fps)
+        video = Clip(video=_as_uint8(name, video), fps=fps)
     else:
         frames, _, sound, rate = read_video(video, fps=fps)
         video = Clip(video=frames, fps=fps, audio=sound, sample_rate=rate)
@@ -200,6 +203,10 @@ def recorded_keys(video: VideoSource | None) -> Sequence[Sequence[str]]:
     return [[key for key in each if isinstance(key, str)] for each in keys] if lists else []
 
 
-def _as_uint8(video: np.ndarray) -> Frames:
+def _as_uint8(name: str, video: np.ndarray) -> Frames:
     video = check_video(video)
-    return video if video.dtype == np.uint8 else np.round((video + 1) * 127.5).astype(np.uint8)
+    if video.dtype == np.uint8:
+        return video
+    if 0 <= video.min() < video.max() <= 1:  # as many libraries hold pictures
+        _log.warning("%s lies in [0, 1], and is read as [-1, 1]: nothing is darker than grey; give 2 * x - 1", name)
+    return np.round((video + 1) * 127.5).astype(np.uint8)

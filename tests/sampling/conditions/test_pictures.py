@@ -95,3 +95,19 @@ def test_a_damaged_image_is_refused_in_a_line(tmp_path):
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-40])
     with Image.open(tmp_path / "a.png") as opened, pytest.raises(RequestError, match="^image is damaged"):
         read_source("image", opened)
+
+
+def test_numbers_from_0_to_1_are_doubted(tiny_model, caplog):
+    dark = np.linspace(0, 1, 16 * 24 * 3).reshape(16, 24, 3)
+    tiny_model.generate("red", image=dark, num_frames=1)
+    assert "give 2 * x - 1" in caplog.text
+    caplog.clear()
+    for fine in (2 * dark - 1, (255 * dark).astype(np.uint8), np.ones((16, 24, 3))):
+        tiny_model.generate("red", image=fine, num_frames=1)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("shape", [(16, 24), (16, 24, 4), (16, 24, 1), (3, 16, 24), (1, 16, 24, 3)])
+def test_an_array_that_is_no_picture_is_told_its_shape(tiny_model, shape):
+    with pytest.raises(RequestError, match=r"an image has the shape \[H, W, 3\], not "):
+        tiny_model.generate("red", image=np.zeros(shape, np.uint8), num_frames=1)
