@@ -6,13 +6,14 @@ What the words of a prompt are, the encoder of the model says.
 Such a request is still generated, with warnings, because the result may be good or bad; `strict` refuses it.
 """
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelm.errors import RequestError
 from reelm.tokenizer.text.prompt_retrieval import Similarity
 
-_KNOWN_SHARE = 0.5  # of the words of a prompt
+_NAMED = 5  # unknown words that a warning names
 # Words that any prompt may have: they say nothing of what is to be seen.
 _ANY = frozenset(
     "a about after all also an and any are around as at back be been both but by can clip could did do does each every "
@@ -34,7 +35,8 @@ class TrainingDomain:
         rates: frames a second of its clips.
         frames: of its longest clip.
         words: of its captions, in small letters.
-        similarity: of a prompt to the captions, as prompt retrieval tells it; below that it means none of them.
+        similarity: probability that a prompt means one of the captions, as prompt retrieval tells it; below that, it
+            means none of them.
     """
 
     sizes: tuple[tuple[int, int], ...] = ()
@@ -91,17 +93,21 @@ def outside(
         warnings.append(f"{name} was trained at {rates} frames a second: at {fps:g} things move at another speed")
     for prompt, words in prompts.items():
         if domain.similarity is not None and (like := similarity(prompt)).value < domain.similarity:
-            warnings.append(
-                f"{name} may not know {prompt!r}: no caption of its training is like it; "
-                f"nearest: {like.nearest!r}, similarity {like.cosine:.2f}"
-            )
+            near = f"no caption of its training is like it; nearest: {like.nearest!r}"
+            why = f"it cannot read {_quoted(like.unread)}" if like.unread else near
+            warnings.append(f"{name} may not know {prompt!r}: {why}")
         elif unknown := _unknown(domain, words):
-            warnings.append(f"{name} may not know {prompt!r}: its captions have no {', '.join(map(repr, unknown[:5]))}")
+            near = {word for each in unknown for word in difflib.get_close_matches(each, domain.words, n=1)}
+            nearest = f"; nearest: {_quoted(sorted(near))}" if near else ""
+            warnings.append(f"{name} may not know {prompt!r}: its captions have no {_quoted(unknown)}{nearest}")
     return warnings
 
 
 def _unknown(domain: TrainingDomain, prompt: Sequence[str]) -> list[str]:
-    """Return the words of a prompt that no caption has, if they are most of what it says."""
-    words = list(dict.fromkeys(word for word in prompt if word not in _ANY)) if domain.words else []
-    unknown = [word for word in words if word not in domain.words]
-    return unknown if len(words) - len(unknown) < _KNOWN_SHARE * len(words) else []
+    """Return the words of a prompt that no caption has, less those that say nothing of what is to be seen."""
+    words = dict.fromkeys(prompt) if domain.words else ()
+    return [word for word in words if word not in _ANY and word not in domain.words]
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(map(repr, words[:_NAMED]))

@@ -115,6 +115,13 @@ class ModelParts:
         """The scales by which the model can enlarge clips; () for one without an upscaler."""
         return () if self.upscaler is None else SCALES
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether the model was trained with words; a world may know its keys alone."""
+        lm = self.language_model()
+        only_played = all(each.tasks == ("world",) for each in self.language_models)
+        return bool(not only_played or lm.training_domain.words or self.prompt_retrieval is not None)
+
     def enlarger(self) -> Upscaler:
         """Return the upscaler; RequestError when there is none."""
         if self.upscaler is None:
@@ -141,23 +148,25 @@ class ModelParts:
         """Return the words that the language model reads for a prompt.
 
         Without prompt retrieval they are the prompt itself, less the characters that show nothing. RequestError when
-        the prompt is too long, or not valid Unicode.
+        the prompt is too long, or not valid Unicode, or the model reads no words.
         """
         if not isinstance(prompt, str):
             raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
         prompt = visible(prompt)
         if self.lm is None or not prompt.strip():
             return prompt
+        if not self.reads_words:
+            raise RequestError(f"{self.name!r} reads no words: leave the prompt out, and play it by its keys")
         if self.prompt_retrieval is not None:
             prompt = self.prompt_retrieval.read(prompt)
         check_fits(self.lm.config, self.lm.text, prompt)
         return prompt
 
     def similarity(self, prompt: str) -> Similarity:
-        """Return the similarity of a prompt to the training captions, by prompt retrieval; 1 without it."""
+        """Return how like a prompt is to the training captions, by prompt retrieval; 1 without it."""
         if self.lm is None or self.prompt_retrieval is None or not prompt.strip():
-            return Similarity(1.0, prompt, 1.0)
-        return self.prompt_retrieval.similarity(prompt)
+            return Similarity(1.0, prompt)
+        return self.prompt_retrieval.similarity(visible(prompt))
 
 
 _SHARED = ("bits", "frames", "text_vocabulary", "text_width", "prefix", "sound_levels", "sound_bits", "sound_frames")

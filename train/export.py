@@ -21,7 +21,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.prompt_retrieval import PromptRetrieval
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
-from reelm.train.lm.prompt_retrieval import fit, least_similarity, read_file
+from reelm.train.lm.prompt_retrieval import fit, read_file
 
 from .draws import check_draws
 from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_upscaler, open_video_tokenizer
@@ -230,9 +230,8 @@ def _with_prompt_retrieval(
     """Return the language model, whose training domain gets a least similarity, and the prompt retrieval of a file."""
     if lm is None:
         raise RequestError("prompt retrieval needs a language model; name one (--lm)")
-    words = read_file(path)
-    retrieval = fit(lm.text if encoder is None else text_encoders.load(encoder), words)
-    domain = replace(lm.training_domain, similarity=least_similarity(retrieval, words.captions))
+    retrieval, least = fit(lm.text if encoder is None else text_encoders.load(encoder), read_file(path))
+    domain = replace(lm.training_domain, similarity=least)
     return replace(lm, training_domain=domain), retrieval
 
 

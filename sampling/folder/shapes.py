@@ -72,12 +72,12 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
 
 
 def _check_prompt_retrieval(folder: Path, part: PromptRetrievalPart, params: Mapping[str, dict]) -> None:
-    captions, names = len(part.captions), len(part.names)
-    # The width of embeddings and the number of other sentences are known only from this tensor.
-    others = params[PROMPT_RETRIEVAL_FILE].get("others")
-    count, width = (None, None) if others is None or others.ndim != 2 else others.shape
-    wanted = {"kernel": (width, captions), "bias": (captions,)}
-    wanted |= {"labels": (captions + names, width), "others": (count, width)}
+    captions = len(part.captions)
+    # The width of embeddings and that of the net are known only from this tensor.
+    inner = flattened(params[PROMPT_RETRIEVAL_FILE]).get("known/in/kernel")
+    width, hidden = (None, None) if inner is None or inner.ndim != 2 else inner.shape
+    wanted = {"kernel": (width, captions), "bias": (captions,), "known/in/kernel": (width, hidden)}
+    wanted |= {"known/in/bias": (hidden,), "known/out/kernel": (hidden, 1), "known/out/bias": (1,)}
     _compare(folder / PROMPT_RETRIEVAL_FILE, wanted, params[PROMPT_RETRIEVAL_FILE])
     if part.encoder is not None:
         _check_encoder(folder / RETRIEVAL_ENCODER_FILE, KINDS[part.encoder.kind], params[RETRIEVAL_ENCODER_FILE])

@@ -47,6 +47,9 @@ class AbsentEncoder:
 
     words = staticmethod(words_of)
 
+    def unknown(self, prompt: str) -> list[str]:
+        raise self._refusal()
+
     def count(self, prompt: str) -> int:
         raise self._refusal()
 

@@ -3,8 +3,11 @@ import { language } from "./words.js";
 
 const QUOTED = `['"](.*)['"]`;
 const CHINESE = [
+  [`(.+) may not know ${QUOTED}: its captions have no (.+); nearest: (.+)`, "$1 可能不认识“$2”：它的训练文本里没有 $3；最接近的是 $4"],
   [`(.+) may not know ${QUOTED}: its captions have no (.+)`, "$1 可能不认识“$2”：它的训练文本里没有 $3"],
-  [`(.+) may not know ${QUOTED}: no caption of its training is like it; nearest: ${QUOTED}, similarity (.+)`, "$1 可能不认识“$2”：训练文本里最接近的是“$3”（相似度 $4）"],
+  [`(.+) may not know ${QUOTED}: it cannot read (.+)`, "$1 可能不认识“$2”：它读不懂 $3"],
+  [`(.+) may not know ${QUOTED}: no caption of its training is like it; nearest: ${QUOTED}`, "$1 可能不认识“$2”：训练文本里最接近的是“$3”"],
+  [`${QUOTED} reads no words: .*`, "模型“$1”不读文字：请不要写提示词，用它的按键来玩"],
   ["(.+) was trained on clips of (.+) alone: (.+) may come out empty", "$1 只用 $2 的视频训练过：$3 的画面可能是空的"],
   ["(.+) was trained at (.+) frames a second: at (.+) things move at another speed", "$1 只用每秒 $2 帧的视频训练过：每秒 $3 帧时运动速度会变"],
   ["the prompt takes (\\d+) text tokens, but (\\d+) fit; say it in fewer words", "提示词占 $1 个词元，最多只能 $2 个；请写短一些"],

@@ -54,6 +54,9 @@ class Toy:
     def words(self, text: str) -> list[str]:
         return text.split()
 
+    def unknown(self, prompt: str) -> list[str]:
+        return []
+
     def count(self, prompt: str) -> int:
         return len(prompt.split())
 

@@ -10,7 +10,7 @@ ASKED: dict[str, Any] = {
     "height": 64,
     "width": 64,
     "fps": 8.0,
-    "similarity": lambda prompt: Similarity(1.0, prompt, 1.0),
+    "similarity": lambda prompt: Similarity(1.0, prompt),
 }
 
 
@@ -18,15 +18,34 @@ def test_a_text_without_spaces_has_the_words_that_its_encoder_finds():
     domain = TrainingDomain(words=("りんご", "赤い"))
     assert not outside("a", domain, {"赤いりんご": ["赤い", "りんご"]}, **ASKED)
     assert outside("a", domain, {"のりんごがみ": words_of("のりんごがみ")}, **ASKED) == [
-        "a may not know 'のりんごがみ': its captions have no 'のりんごがみ'"
+        "a may not know 'のりんごがみ': its captions have no 'のりんごがみ'; nearest: 'りんご'"
     ]
 
 
 def test_a_prompt_that_is_like_no_caption_is_told_the_nearest():
-    asked = {**ASKED, "similarity": lambda prompt: Similarity(-0.1, "cat", 0.3)}
-    assert outside("a", TrainingDomain(similarity=0.0), {"税务报告": []}, **asked) == [
-        "a may not know '税务报告': no caption of its training is like it; nearest: 'cat', similarity 0.30"
+    asked = {**ASKED, "similarity": lambda prompt: Similarity(0.1, "cat")}
+    assert outside("a", TrainingDomain(similarity=0.2), {"税务报告": []}, **asked) == [
+        "a may not know '税务报告': no caption of its training is like it; nearest: 'cat'"
     ]
+
+
+def test_what_an_encoder_cannot_read_of_a_prompt_is_named():
+    asked = {**ASKED, "similarity": lambda prompt: Similarity(0.0, "cat", ("🍕", "코"))}
+    assert outside("a", TrainingDomain(similarity=0.2), {"🍕 코": []}, **asked) == [
+        "a may not know '🍕 코': it cannot read '🍕', '코'"
+    ]
+
+
+def test_one_unknown_word_is_enough_and_the_nearest_spelling_is_named():
+    domain = TrainingDomain(words=("blue", "seven", "moves"))
+    assert not outside("a", domain, {"show me the blue seven": words_of("show me the blue seven")}, **ASKED)
+    for prompt, said in (
+        ("blue balloon", "'balloon'"),
+        ("rouge seven", "'rouge'"),
+        ("a blue sevn moves", "'sevn'; nearest: 'seven'"),
+    ):
+        warning = f"a may not know {prompt!r}: its captions have no {said}"
+        assert outside("a", domain, {prompt: words_of(prompt)}, **ASKED) == [warning]
 
 
 def test_each_han_character_of_a_clause_is_a_word():

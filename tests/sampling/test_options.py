@@ -125,7 +125,7 @@ def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
 
 
 def test_what_the_training_never_saw_is_said(tiny_model):
-    words = ("a", "red", "blue", "seven", "two", "moves")
+    words = ("a", "red", "blue", "seven", "two", "moves", "goes")
     domain = TrainingDomain(sizes=((16, 24),), rates=(8.0,), frames=33, words=words)
     lm = tiny_model.language_model()
     lm = replace(lm, config=replace(lm.config, prefix=64), training_domain=domain)  # the words of all these prompts fit

@@ -48,6 +48,9 @@ class CachedEncoder:
     def words(self, text: str) -> list[str]:
         return self.encoder.words(text)
 
+    def unknown(self, prompt: str) -> list[str]:
+        return self.encoder.unknown(prompt)
+
     def count(self, prompt: str) -> int:
         return self.encoder.count(prompt)
 

@@ -84,6 +84,10 @@ class TextEncoder(Protocol):
         """Return the words of a text in lower case, as a training domain lists them."""
         ...
 
+    def unknown(self, prompt: str) -> list[str]:
+        """Return the parts of a prompt that the vocabulary does not know. The net sees them as one unknown piece."""
+        ...
+
     def count(self, prompt: str) -> int:
         """Return the number of rows of a prompt, which may exceed `max_tokens`; RequestError for invalid Unicode."""
         ...

@@ -1,7 +1,8 @@
 """Convert text to ids with SentencePiece (arXiv 1808.06226), trained on the captions of a data set.
 
 In: a string. Out: a list of ids from 0. Case and width of letters do not matter (NFKC, case folded). Han characters are
-separated by spaces, so that pieces are words and not clauses. Characters that are not in the captions fall back to
+separated by spaces, so that pieces are words and not clauses. Traditional characters and accents that are not in the
+captions are read as simplified characters and plain letters. Other characters that are not in the captions fall back to
 bytes, so any text has ids. Text is never read as a control token: pieces are only text.
 """
 
@@ -15,7 +16,7 @@ import sentencepiece
 
 from reelm.errors import RequestError
 
-from .words import normalised, set_apart, words_of
+from .words import normalised, readable, set_apart, words_of
 
 # Chinese punctuation marks; their glyph includes the space after them.
 _MARKS = str.maketrans({mark: f"{narrow} " for mark, narrow in zip("，。、；：！？", ",.,;:!?", strict=True)})
@@ -66,7 +67,9 @@ class TextTokenizer:
     def vocabulary(self) -> int:
         return self._processor.get_piece_size()
 
-    words = staticmethod(words_of)
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text in lower case, in the form in which they are read."""
+        return words_of(self._readable(text))
 
     def count(self, text: str) -> int:
         """Return the number of ids that `text` takes."""
@@ -74,7 +77,10 @@ class TextTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; control characters count as spaces. RequestError for invalid Unicode."""
-        return self._processor.encode(_folded(text))
+        return self._processor.encode(self._readable(text))
+
+    def _readable(self, text: str) -> str:
+        return readable(_folded(text), lambda word: len(self._processor.encode(word)))
 
 
 def _folded(text: str) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,22 +18,24 @@ from reelm.errors import RequestError
 from .encoder import Text, TextEncoder
 from .pieces import TextTokenizer
 from .simplified import simplified
+from .universal import affine
 from .words import is_han, normalised
 
-_NEAREST = 3
+_UNREAD_SHARE = 0.5  # of the letters of a prompt
 
 
 class Similarity(NamedTuple):
     """How like a prompt is to the captions.
 
-    value: how much nearer it is to captions than to sentences about other matters; 1 for a caption itself.
+    value: probability that it means a caption; 1 if it names the one that it is read as, 0 if the encoder cannot read
+        half of it.
     nearest: the caption that it is read as.
-    cosine: to that caption, or to the nearest of its names.
+    unread: what the encoder cannot read of it, if that is half or more.
     """
 
     value: float
     nearest: str
-    cosine: float
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,12 @@ class PromptRetrieval:
         captions: the N that it knows.
         modifiers: what may be said beside any of them, as "on a blue background" -> how a caption ends that says so, as
             " on blue". Endings stand in the order in which they come here.
-        params: "kernel" float32 `[E, N]` and "bias" `[N]`, over the encoder's embedding of a sentence; "labels" and
-            "others" `[L, E]`, the directions of the captions and their names, and of sentences about other matters.
+        params: "kernel" float32 `[E, N]` and "bias" `[N]`, over the encoder's embedding of a sentence, tell which
+            caption is likeliest. "known" tells whether any is meant: a net over the direction of that embedding, of two
+            affine layers "in" `[E, H]` and "out" `[H, 1]`.
         encoder: of sentences.
-        names: what a caption is called in any language -> that caption.
+        names: what a caption is called in any language, or the character that shows it -> that caption. A name that the
+            encoder cannot read is also found inside a prompt.
 
     Raises:
         RequestError: the encoder embeds no sentences, or not of width E.
@@ -71,31 +75,43 @@ class PromptRetrieval:
 
         RequestError when the prompt has more pieces than the encoder reads, or is no valid Unicode.
         """
-        if (known := self._known.get(_key(prompt))) is not None:
-            return known
-        said, endings = self._without_modifiers(prompt)
+        said, known, endings = self._found(prompt)
         if not said:
             return prompt
-        if (known := self._known.get(_key(said))) is None:
-            known = self.captions[self._likeliest(self.encoder.encode([said]).values[0, 0])]
+        if known is None:
+            known = self.captions[self._likeliest(self._embedded(said))]
         return known + "".join(endings)
 
     def similarity(self, prompt: str) -> Similarity:
-        """Return how like a prompt is to the captions and their names.
-
-        Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them; to captions at most
-        the cosine to the one that the prompt is read as.
-        """
-        said, _ = self._without_modifiers(prompt)
-        known = self._known.get(_key(prompt), self._known.get(_key(said)))
+        """Return how like a prompt is to the captions and their names."""
+        said, known, endings = self._found(prompt)
+        if not said and not endings and prompt.strip():
+            return Similarity(0.0, prompt, (prompt.strip(),))  # signs alone
         if not said or known is not None:
-            return Similarity(1.0, known or prompt, 1.0)
-        sentence = self.encoder.encode([said]).values[0, 0]
-        direction = sentence / np.linalg.norm(sentence)
-        cosines, read = self.params["labels"] @ direction, self._likeliest(sentence)
-        cosine = float(cosines[self._owners == read].max())
-        value = min(_nearness(cosines), cosine) - _nearness(self.params["others"] @ direction)
-        return Similarity(value, self.captions[read], cosine)
+            return Similarity(1.0, known or prompt)
+        sentence = self._embedded(said)
+        nearest = self.captions[self._likeliest(sentence)]
+        unread = "".join(parts := self.encoder.unknown(said))
+        letters = sum(letter.isalnum() or letter in unread for letter in said)
+        if parts and len(unread) >= _UNREAD_SHARE * letters:
+            return Similarity(0.0, nearest, tuple(dict.fromkeys(parts)))
+        if any(re.search(name, said) for name in self._called[nearest]):
+            return Similarity(1.0, nearest)
+        return Similarity(float(known_share(self.params["known"], sentence)), nearest)
+
+    def _found(self, prompt: str) -> tuple[str, str | None, list[str]]:
+        """Return (the prompt without modifiers, as the encoder reads it; the caption that it names; its endings)."""
+        said, endings = self._without_modifiers(prompt)
+        for words, ends in ((prompt, []), (said, endings)):
+            if (known := self._known.get(_key(words))) is not None:
+                return said, known, ends
+        if self._unreadable is not None:
+            said = _plain(self._unreadable.sub(lambda name: f" {self._known[_key(name[0])]} ", said))
+        return said, self._known.get(_key(said)), endings
+
+    def _embedded(self, said: str) -> np.ndarray:
+        """Return the embedding `[E]` of a sentence."""
+        return self.encoder.encode([said]).values[0, 0]
 
     def _likeliest(self, sentence: np.ndarray) -> int:
         """Return which caption a sentence means, by its embedding `[E]`."""
@@ -107,7 +123,7 @@ class PromptRetrieval:
 
         def taken(match: re.Match[str]) -> str:
             found.add(self.modifiers[match[0]])
-            return " "
+            return " " if match[0][0].isalnum() else ""  # a symbol of skin stands inside a sequence of symbols
 
         if self._modifier is not None:
             said = self._modifier.sub(taken, said)
@@ -119,10 +135,19 @@ class PromptRetrieval:
         return named | {_key(caption): caption for caption in self.captions}
 
     @cached_property
-    def _owners(self) -> np.ndarray:
-        """The index int `[N]` of the caption that each caption and each name is of."""
-        places = {caption: place for place, caption in enumerate(self.captions)}
-        return np.array([*places.values(), *(places[caption] for caption in self.names.values())])
+    def _unreadable(self) -> re.Pattern[str] | None:
+        """The names that the encoder cannot read, of those that begin at one place the longest."""
+        names = sorted((name for name in self.names if self.encoder.unknown(name)), key=len, reverse=True)
+        return re.compile("|".join(map(_whole, map(_plain, names)))) if names else None
+
+    @cached_property
+    def _called(self) -> dict[str, list[str]]:
+        """The patterns of a caption and its names in a prompt. One Chinese character may be part of any word."""
+        called = {caption: [_whole(_plain(caption))] for caption in self.captions}
+        for name, caption in self.names.items():
+            if len(name) > 1 or not is_han(name):
+                called[caption].append(_whole(_plain(name)))
+        return called
 
     @cached_property
     def _modifier(self) -> re.Pattern[str] | None:
@@ -139,14 +164,21 @@ def check_encoder(text: Text) -> None:
         )
 
 
+def known_share(net: dict, sentences: Any) -> Any:
+    """Return the probability `[...]` that sentences mean a caption, by their embeddings `[..., E]`.
+
+    The embeddings are scaled to values of about 1. It takes arrays of NumPy and of JAX.
+    """
+    square = (sentences * sentences).sum(axis=-1, keepdims=True)
+    x = sentences * (sentences.shape[-1] / square) ** 0.5
+    logits = affine(affine(x, net["in"]).clip(0), net["out"])[..., 0]
+    return 1 / (1 + np.e ** -logits.clip(-30, 30))
+
+
 def _whole(words: str) -> str:
-    """Return the pattern of words that are part of no longer word; Chinese has no borders between words."""
-    before = "" if is_han(words[0]) else r"(?<![\w-])"
-    return before + re.escape(words) + ("" if is_han(words[-1]) else r"(?!\w)")
-
-
-def _nearness(cosines: np.ndarray) -> float:
-    return float(np.sort(cosines)[-_NEAREST:].mean())
+    """Return the pattern of words that are part of no longer word; only letters but Chinese ones have such borders."""
+    bordered = [letter.isalnum() and not is_han(letter) for letter in (words[0], words[-1])]
+    return (r"(?<![\w-])" if bordered[0] else "") + re.escape(words) + (r"(?!\w)" if bordered[1] else "")
 
 
 def _key(words: str) -> str:

@@ -135,6 +135,10 @@ class T5Encoder:
 
     words = staticmethod(words_of)
 
+    def unknown(self, prompt: str) -> list[str]:
+        ids, pieces = self.ids(prompt), self._processor.encode(normalised(prompt), out_type=str)
+        return [piece.strip("▁") for piece, id in zip(pieces, ids, strict=False) if id == self._processor.unk_id()]
+
     def count(self, prompt: str) -> int:
         return len(self.ids(prompt))
 

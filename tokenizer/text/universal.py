@@ -18,7 +18,7 @@ from reelm.errors import RequestError
 from reelm.storage.tensors import nested
 
 from .encoder import Carried, Embeddings, content_hash, in_batches
-from .words import normalised, words_of
+from .words import normalised, readable, words_of
 
 Array = Any  # of NumPy or JAX
 WEIGHTS_FILE, TEXT_FILE = "model.safetensors", "text.model"
@@ -57,14 +57,30 @@ class UniversalEncoder(abc.ABC):
     def carried(self) -> Carried:
         return Carried(self.params, self.text)
 
-    words = staticmethod(words_of)
+    def words(self, text: str) -> list[str]:
+        return words_of(self._readable(text))
 
     def count(self, prompt: str) -> int:
         return 1 + len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
         """Return the ids of a prompt's pieces, from 0; case matters to these vocabularies."""
-        return self._processor.encode(normalised(prompt))
+        return self._processor.encode(self._readable(prompt))
+
+    def unknown(self, prompt: str) -> list[str]:
+        return [piece.strip("▁") for piece, known in self._cut(self._readable(prompt)) if not known]
+
+    def _readable(self, text: str) -> str:
+        return readable(normalised(text), self._pieces)
+
+    def _pieces(self, word: str) -> int:
+        """Return the number of pieces of a word. An unknown piece counts one more than its letters."""
+        return sum(1 if known else 1 + len(piece) for piece, known in self._cut(word))
+
+    def _cut(self, text: str) -> list[tuple[str, bool]]:
+        """Return the pieces of a text, and whether the vocabulary knows each of them."""
+        ids, pieces = self._processor.encode(text), self._processor.encode(text, out_type=str)
+        return [(piece, id != self._processor.unk_id()) for piece, id in zip(pieces, ids, strict=True)]
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Return the embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""

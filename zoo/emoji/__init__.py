@@ -9,4 +9,8 @@ DATA_CARDS = {
     )
 }
 PRESETS = {"emoji": "config", "emoji_longer": "config_longer", "emoji_sharp": "config_sharp"}
-EVALUATIONS = {"emoji": "evaluation:generation", "emoji-chinese": "evaluation:in_chinese"}
+EVALUATIONS = {
+    "emoji": "evaluation:generation",
+    "emoji-chinese": "evaluation:in_chinese",
+    "emoji-doubts": "doubts:doubts",
+}

@@ -164,9 +164,16 @@ def chinese_names(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ..
 
 def traditional_names(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:
     """Return the same in traditional characters, for emoji whose traditional name is not also a simplified one."""
+    others = {*named_in_chinese()[1]}
+    rows = {row["emoji"]: row["traditional"] for row in _rows(CHINESE_NAMES) if row["traditional"] in others}
+    return _named(source, rows)[:count]
+
+
+def named_in_chinese() -> tuple[list[str], list[str]]:
+    """Return the simplified Chinese names of emoji, and the traditional ones that are not also simplified ones."""
     rows = _rows(CHINESE_NAMES)
     known = {row["simplified"] for row in rows}
-    return _named(source, {row["emoji"]: row["traditional"] for row in rows if row["traditional"] not in known})[:count]
+    return [row["simplified"] for row in rows], [row["traditional"] for row in rows if row["traditional"] not in known]
 
 
 def _named(source: EmojiClips, names: Mapping[str, str]) -> tuple[tuple[str, Asked], ...]:

@@ -11,7 +11,7 @@ import gzip
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 
@@ -33,16 +33,18 @@ def vocabulary(downloads: Path) -> list[str]:
     """Return the words; RequestError when a package is missing or damaged."""
     translations = chain.from_iterable(read_translations(downloads, _LANGUAGES).values())
     labels = sorted({word for each in translations for word in (each.name, *each.keywords)})
-    return [*labels, *_frequent(downloads / _WHEEL)]
+    return [*labels, *frequent(downloads, _FREQUENT)]
 
 
-def _frequent(wheel: Path) -> Iterator[str]:
+def frequent(downloads: Path, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield the most frequent words of languages, so many of each; RequestError as `vocabulary`."""
+    wheel = downloads / _WHEEL
     if not wheel.is_file():
         raise RequestError(f"there is no {wheel}; fetch it there with `{_FETCH}`")
     check_published(wheel)
     try:
         with zipfile.ZipFile(wheel) as archive:
-            for language, count in _FREQUENT.items():
+            for language, count in counts.items():
                 packed = gzip.decompress(archive.read(f"wordfreq/data/large_{language}.msgpack.gz"))
                 _, *by_frequency = msgpack_restore(packed)
                 yield from islice(chain.from_iterable(by_frequency), count)

@@ -27,8 +27,9 @@ MODIFIERS = {
     "on a blue background": " on blue",
     "深色": ": dark",
     "蓝色背景": " on blue",
+    "🏿": ": dark",
 }
-NAMES = {"狗": "dog", "汽车": "car"}
+NAMES = {"狗": "dog", "汽车": "car", "🚗": "car", "🏃🌧": "rain"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def small(shipped) -> PromptRetrieval:
-    return fit(shipped.lm.text, Words(CAPTIONS, MODIFIERS, NAMES))
+    return fit(shipped.lm.text, Words(CAPTIONS, MODIFIERS, NAMES)).retrieval
 
 
 @pytest.mark.parametrize(
@@ -55,16 +56,31 @@ def small(shipped) -> PromptRetrieval:
         ("狗", "dog"),
         ("蓝色背景深色汽车。", "car: dark on blue"),
         ("", ""),
+        ("🚗", "car"),
+        ("\ufe0f🚗\ufe0f on blue", "car on blue"),
+        ("🏃🏿\u200d🌧\ufe0f", "rain: dark"),
+        ("a red 🚗 in traffic", "car"),
+        ("可爱的汽车", "car"),
+        ("很多汽車", "car"),
     ],
 )
 def test_a_prompt_is_read_as_the_caption_that_means_it(shipped, small, prompt, caption):
     assert small.read(prompt) == caption
 
 
-def test_the_likeness_of_a_name_is_whole_and_of_other_words_is_told_by_the_nearest(shipped, small):
-    assert small.similarity("深色狗") == (1.0, "dog", 1.0)
+def test_who_names_what_is_read_is_known_and_who_says_it_otherwise_probably(shipped, small):
+    assert small.similarity("深色狗") == small.similarity("a dog in the snow") == (1.0, "dog", ())
     like = small.similarity("a doggy")
-    assert like.nearest == "dog" and 0.3 < like.cosine < 1 and like.value <= like.cosine
+    assert like.nearest == "dog" and 0 < like.value < 1 and not like.unread
+    assert small.similarity("the quarterly tax report").value < like.value
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unread"), [("🍕", "🍕"), ("코끼리", "코끼리"), ("코끼리 코끼리 dog", "코끼리"), ("?!?", "?!?")]
+)
+def test_half_a_prompt_that_the_encoder_cannot_read_is_named(small, prompt, unread):
+    like = small.similarity(prompt)
+    assert like.value == 0 and "".join(like.unread).startswith(unread)
 
 
 def test_a_modifier_is_a_whole_word(shipped, small):
@@ -78,10 +94,11 @@ def test_phrases_that_were_fitted_are_found(shipped, small):
 
 def test_other_words_that_are_too_long_are_left_out_and_such_a_caption_is_refused(shipped, small):
     long = "very " * 30 + "good dog"
-    longer = fit(shipped.lm.text, Words({**CAPTIONS, "dog": [*CAPTIONS["dog"], long]}, MODIFIERS, NAMES))
+    longer = fit(shipped.lm.text, Words({**CAPTIONS, "dog": [*CAPTIONS["dog"], long]}, MODIFIERS, NAMES)).retrieval
     np.testing.assert_array_equal(longer.params["kernel"], small.params["kernel"])
-    with pytest.raises(RequestError, match="too long for the text encoder"):
-        fit(shipped.lm.text, Words({**CAPTIONS, long: []}, MODIFIERS, NAMES))
+    for caption in (long, "코끼리"):
+        with pytest.raises(RequestError, match=f"the text encoder cannot read '{caption}', or it is too long"):
+            fit(shipped.lm.text, Words({**CAPTIONS, caption: []}, MODIFIERS, NAMES))
 
 
 def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
@@ -104,6 +121,11 @@ def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
         ("一架客机离开跑道飞上天", True),
         ("the quarterly tax report", False),
         ("欧洲央行的利率决定", False),
+        ("pizza", False),
+        ("asdfgh", False),
+        ("pikachu", False),
+        ("코끼리", False),
+        ("🍕", False),
     ],
 )
 def test_words_that_can_only_be_misread_are_unlike_the_captions(shipped, prompt, known):
@@ -117,7 +139,8 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     captions = {"a dog": ["dog runs"], "a plane": ["a plane takes off"]}
     model = reader(tiny_model, encoder)
     lm = replace(model.language_model(), tasks=("t2v", "continuation"))
-    model = replace(model, lm=lm, prompt_retrieval=fit(encoder, Words(captions, {"again": ", again"}, {"犬": "a dog"})))
+    retrieval = fit(encoder, Words(captions, {"again": ", again"}, {"犬": "a dog"})).retrieval
+    model = replace(model, lm=lm, prompt_retrieval=retrieval)
     model.save(tmp_path / "m")
     loaded = reelm.load(str(tmp_path / "m"))
     assert loaded.info()["text"]["prompt retrieval"] == "2 captions, 1 more names"
@@ -156,6 +179,25 @@ def test_an_encoder_of_no_sentences_is_refused(tiny_model):
 
 def test_traditional_characters_are_those_of_a_simplified_name(small):
     assert small.read("汽車") == "car" and small.similarity("汽車").value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "caption"),
+    [
+        ("🚀", "rocket"),
+        ("🚀\ufe0f on blue", "rocket on blue"),
+        ("👋🏿", "waving hand: dark skin tone"),
+        ("👩🏽\u200d🚀", "woman astronaut: medium skin tone"),
+        ("一只蚂蚁", "ant"),
+        ("很多蚂蚁", "ant"),
+        ("可爱的骆驼", "dromedary camel"),
+        ("飛機起飛", "airplane departure"),
+        ("éléphant", "elephant"),
+    ],
+)
+def test_the_shipped_one_reads_characters_and_letters_that_its_encoder_cannot(shipped, prompt, caption):
+    assert shipped.read_as(prompt) == caption
+    assert shipped.similarity(prompt).value >= shipped.lm.training_domain.similarity
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,9 @@ class Counting:
     def words(self, text: str) -> list[str]:
         return [*text]
 
+    def unknown(self, prompt: str) -> list[str]:
+        return []
+
     def count(self, prompt: str) -> int:
         return 2 * len(prompt)
 

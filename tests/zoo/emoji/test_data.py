@@ -163,12 +163,13 @@ def test_a_word_alone_stands_for_one_emoji(emoji):
 def test_other_words_for_emoji_are_their_names_and_keywords(emoji, tmp_path):
     path = tmp_path / "words.json"
     path.write_text(json.dumps(synonyms.synonyms(emoji, {})))
-    captions, modifiers, names = read_file(path)
+    captions, modifiers, names, *_ = read_file(path)
     moving = [each for each in emoji if each.animated and not each.tone]
     assert set(captions) == {each.names[0] for each in moving}
     assert all(set(captions[each.names[0]]) >= {*each.names[1:], *each.keywords} for each in moving)
     assert modifiers["dark-skinned"] == ": dark skin tone" and modifiers["on a white background"] == ""
-    assert not names and "深肤色" not in modifiers
+    assert {*names.values()} == set(captions) and names["🐁"] == "mouse"
+    assert modifiers["🏿"] == ": dark skin tone" and "深肤色" not in modifiers
 
 
 def test_names_in_other_languages_are_those_of_one_emoji(emoji, tmp_path):
@@ -183,7 +184,7 @@ def test_names_in_other_languages_are_those_of_one_emoji(emoji, tmp_path):
     languages = ("zh", "zh-hant", "ja", "es")
     made = synonyms.synonyms(emoji, read_translations(tmp_path, languages))
     assert {name: caption for name, caption in made["names"].items() if caption == "mouse"} == {
-        "鼠": "mouse", "ネズミ": "mouse",
+        "🐁": "mouse", "鼠": "mouse", "ネズミ": "mouse",
     }  # fmt: skip
     assert made["modifiers"]["较深肤色"] == ": dark skin tone" and made["modifiers"]["在蓝色背景上"] == " on blue"
     assert "飞机" not in made["names"] and "动物" in made["captions"]["mouse"]

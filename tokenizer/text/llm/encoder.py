@@ -107,6 +107,9 @@ class LLMEncoder:
 
     words = staticmethod(words_of)
 
+    def unknown(self, prompt: str) -> list[str]:
+        return []  # these vocabularies fall back to bytes
+
     def count(self, prompt: str) -> int:
         return 1 if self.embeds_sentences else len(self.ids(prompt))
 
