@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from reelm.sampling.conditions.sources import SourceFields, Sources
 
-from .options import OptionFields, Options, right_name
+from .options import OptionFields, Options, wrong_name
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _FIELDS = {field.name: field for kind in (Sources, Options) for field in fields(kind)}
@@ -31,8 +31,7 @@ def read_arguments(arguments: Mapping[str, Any]) -> tuple[Sources, Options]:
         if name == "callback":  # `generate` takes it as its own argument
             raise TypeError("stream() has no argument 'callback'; it yields every latent frame as it comes")
         if name not in _FIELDS:
-            near = right_name(name, _FIELDS)
-            hint = f"did you mean {near!r}?" if near else f"it has {', '.join(_FIELDS)}"
+            hint = wrong_name(name, _FIELDS, f"it has {', '.join(_FIELDS)}")
             raise TypeError(f"generate() has no argument {name!r}; {hint}")
     names = {field.name for field in fields(Sources)}
     sources = {name: value for name, value in arguments.items() if name in names}

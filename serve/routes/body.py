@@ -19,7 +19,7 @@ from starlette.types import Message
 
 from reelm.errors import RequestError
 from reelm.sampling.conditions.sources import STRUCTURED, Sources
-from reelm.sampling.options import FILES, Options, right_name
+from reelm.sampling.options import FILES, Options, wrong_name
 from reelm.serve.access import Limits
 from reelm.storage.atomic import write_bytes
 
@@ -79,8 +79,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
         raise HTTPException(415, f"a body of {kind} is not understood; send JSON or a multipart form")
     for name in found:
         if name not in KNOWN and name not in _OPENAI:
-            near = right_name(name, KNOWN)
-            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(KNOWN)}"
+            hint = wrong_name(name, KNOWN, f"there are {', '.join(KNOWN)}")
             raise RequestError(f"there is no setting {name!r}; {hint}")
         check_text(found[name])
     return {name: value for name, value in found.items() if value is not None}

@@ -20,7 +20,7 @@ import tyro
 from tyro import _errors as events
 
 from reelm.errors import RequestError, reason
-from reelm.sampling.options import OTHER_NAMES
+from reelm.sampling.options import ABSENT, right_name
 
 from .help import Group, optional_fields, overview
 
@@ -150,6 +150,8 @@ def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:
     """Raise RequestError for an event of a known kind."""
     match event:
         case events.MissingArgs():
+            if mistaken := _mistaken(asked):  # perhaps what is missing, by another name
+                raise RequestError(f"{_unknown(mistaken, asked)}; see {asked.help}")
             arguments = [missing.arg for missing in event.missing_arguments]
             names = [each.lowered.metavar if each.is_positional() else each.display_name() for each in arguments]
             raise RequestError(f"missing: {', '.join(map(str, names))}; see {asked.help}")
@@ -170,25 +172,40 @@ def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:
             raise RequestError(" ".join(f"{'' if name in text else f'{name}: '}{text}".split()).rstrip("."))
 
 
+def _mistaken(asked: _Asked) -> list[str]:
+    """Return the long options that the command does not have, with what follows them."""
+    known = {*_options(asked.command), "--help"}
+    written = [word.partition("=")[0].replace("_", "-") for word in asked.arguments]
+    first = next((at for at, word in enumerate(written) if word.startswith("--") and word not in known), None)
+    return [] if first is None else asked.arguments[first : first + 2]
+
+
 def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
     """Return what is wrong with words that are not an option or an argument."""
     flags = [token for token in tokens if token.startswith("-")]
     if not flags:
         return f"{' '.join(tokens)} is too much; put words in quotes"
     flag = flags[0].partition("=")[0].replace("_", "-")
-    known = sorted(set(_options(asked.command)))
-    if (other := f"--{OTHER_NAMES.get(flag[2:].replace('-', '_'), '')}".replace("_", "-")) in known:
-        return f"there is no option {flag}; the name is {other}{_frames_of(flag, tokens)}"
-    near = [name for name in known if name.endswith(f".{flag.lstrip('-')}")]
-    near += [name for name in known if _short(name) == flag]
-    near += difflib.get_close_matches(flag, known, n=2)
-    return f"there is no option {flag}" + (f"; perhaps {' or '.join(dict.fromkeys(near))}" if near else "")
+    known, name = sorted(set(_options(asked.command))), flag.lstrip("-")
+    draws = "--cfg-scale" in known
+    if draws and name in ("prompt", "text", "words"):
+        return (
+            f'there is no option {flag}; the words stand by themselves, as in: {asked.prog} "a red seven moves right"'
+        )
+    if draws and (absent := ABSENT.get(name.lower().replace("-", "_"))) is not None:
+        return f"there is no option {flag}; {absent}"
+    if seconds := _frames_of(flag, tokens):
+        return f"there is no option {flag}; the name is --num-frames{seconds}"
+    near = [each for each in known if each.endswith(f".{name}") or _short(each) == flag]
+    if not near and (right := right_name(name, [each[2:] for each in known])) is not None:
+        return f"there is no option {flag}; the name is --{right}"
+    return f"there is no option {flag}" + (f"; perhaps {' or '.join(near)}" if near else "")
 
 
 def _frames_of(flag: str, tokens: Sequence[str]) -> str:
     """Return how many frames the seconds of an option such as `--seconds 60` are; "" for another option."""
     text = re.search(r"(?:=| )(\d+(?:\.\d+)?)$", " ".join(tokens))
-    if flag not in ("--seconds", "--duration") or text is None or not 0 < (seconds := float(text[1])) < 1e6:
+    if flag not in ("--seconds", "--duration", "--length") or text is None or not 0 < (seconds := float(text[1])) < 1e6:
         return ""
     return f", such as {1 + round(seconds * _USUAL_FPS)} for {text[1]} seconds at {_USUAL_FPS} frames a second"
 
