@@ -27,7 +27,7 @@ const OF_CLIPS = [motion, structure, retake, mask];
 
 let models = [];
 let extras = {}; // settings of an older clip that have no field here
-let pace = () => null; // seconds of work for a second of a model's clips
+let pace = () => null; // see history.js
 export let isWarm = true;
 
 export const model = () => models.find((each) => each.id === $("model").value);
@@ -114,9 +114,10 @@ export function tell() {
   for (const { name, preset } of NUMBERS) $(name).placeholder = preset(model());
   const clips = Math.min(number("count") ?? 1, MOST_CLIPS), kind = kindOf(settings(), given.files().map(([name]) => name));
   const cost = pace(model().id, kind), plain = pace(model().id, "");
-  const seconds = (each) => Math.max(1, Math.round(each * whole() * clips));
-  const said = [cost !== null ? word("cost", { n: seconds(cost) }) : word(kind && plain !== null ? "first_cost" : "unknown_cost", { n: seconds(plain) })];
-  if (cost === null && kind) said.push(word("compiles"));
+  const about = (name, { seconds }) => word(name, { n: Math.max(1, Math.round(seconds * whole() * clips)) });
+  const said = [];
+  if (cost) said.push(about(cost.first ? "most_cost" : "cost", cost));
+  else said.push(kind && plain ? about("first_cost", plain) : word("unknown_cost"), ...(kind ? [word("compiles")] : []));
   const trained = model().trained_frames && model().trained_frames / model().fps;
   const unbroken = shots.told() ? shots.longest() : length();
   if (trained && !retakes() && unbroken > trained + 1 / model().fps) said.push(word("beyond", { n: rounded(trained) }));

@@ -78,11 +78,13 @@ export const kindOf = (settings, given) =>
   [...new Set([...Object.keys(settings), ...given].map((name) => name.replace(/-.*/, "")))]
     .filter((name) => !["num_frames", "temperature", "top_p", "min_p", "motion", "control_kind"].includes(name)).sort().join();
 
-// Return the seconds of work for a second of a model's clips of a kind, from the newest ones; null if unknown.
+// Return the seconds of work for a second of a model's clips of a kind, from the newest ones; null if unknown. `first`: it is
+// that of the first such clip, which waited for the compilation. Programs of the plain kind are compiled before.
 export function pace(model, kind) {
   const of = (job) => job.model === model && job.took && kindOf(job.settings, Object.keys(job.given)) === kind;
   const took = jobs.filter(of).slice(0, 9).map((job) => job.took / Number(job.seconds));
-  return took.length ? took.sort((one, two) => one - two)[took.length >> 1] : null;
+  if (!took.length) return null;
+  return { first: took.length === 1 && kind !== "", seconds: took.sort((one, two) => one - two)[(took.length - 1) >> 1] };
 }
 
 // Delete a clip, unless it is undone in a few seconds. `on.back` is called if it stays, `on.fault` with an error.
