@@ -236,6 +236,21 @@ def test_a_link_replays_a_walk_on_another_server(world, browser, tmp_path):
         browser.get("about:blank")
 
 
+def test_a_goal_is_ticked_because_the_picture_shows_it_not_for_its_key(browser, tmp_path):
+    wait = WebDriverWait(browser, 60, 0.05)
+    with listening({"crafter": reelm.load("crafter")}, tmp_path, rows=2) as address:
+        for way, ticked in (("down", []), ("up", ["Collect wood"])):  # grass, and a tree
+            browser.get("about:blank")
+            browser.get(f"{address}#world=crafter&seed=3&keys={way}.do*4.-*5")
+            wait.until(lambda _: "replay is over" in browser.find_element(By.ID, "noted").text)
+            reached = browser.find_elements(By.CSS_SELECTOR, "#goal-list .reached")
+            assert [each.text.splitlines()[1] for each in reached] == ticked
+            assert browser.find_element(By.ID, "reached").text == f"{len(ticked)} / 19"
+        browser.find_element(By.ID, "anew").click()
+        wait.until(lambda _: browser.find_element(By.ID, "reached").text == "0 / 19")
+        browser.get("about:blank")
+
+
 def pixels(browser: webdriver.Chrome) -> list[int]:
     return browser.execute_script(
         "const c = document.getElementById('screen');"
