@@ -23,7 +23,7 @@ const NUMBERS = [
   { name: "count", min: 1, max: MOST_CLIPS, step: 1, preset: () => 1 },
 ].map((row) => ({ fits: () => true, ...row }));
 const OF_SHOTS = [paths, camera]; // what each shot of a storyboard has of its own
-const OF_CLIPS = [motion, structure, retake, mask];
+const OF_CLIPS = [motion, structure, retake];
 
 let models = [];
 let extras = {}; // settings of an older clip that have no field here
@@ -145,6 +145,7 @@ export function meet() {
   for (const { name, fits } of NUMBERS) $(name).parentElement.hidden = !fits(model());
   for (const each of OF_CLIPS) each.meet(model());
   camera.meet(model());
+  mask.meet(model());
   paths.meet(model(), length);
   shots.meet(model(), model().num_frames / fps);
   $("steering").hidden = !(model().tracks || model().camera || model().motion || model().control_kinds.length);

@@ -17,9 +17,6 @@ const canvas = element("canvas", { role: "img" }), strokes = element("canvas");
 const hint = element("p", { className: "quiet" });
 $("mask").append(hint, canvas);
 
-export const values = () => ({});
-export const restore = () => {};
-
 export function meet(model) {
   able = model.tasks.includes("inpainting");
   show();
