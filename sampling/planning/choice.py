@@ -15,7 +15,7 @@ from reelm.sampling import best_of
 from reelm.sampling.conditions.references import check_names
 from reelm.sampling.folder import shipped
 from reelm.sampling.parts import ModelParts
-from reelm.sampling.request import Choice, Inputs, Prompt
+from reelm.sampling.request import Choice, Inputs, Prompt, Script
 
 from .settings import seeds_of, settle
 
@@ -36,7 +36,10 @@ def choose(model: ModelParts, inputs: Inputs) -> Choice:
     lm = model.language_models[draws]
     _check(model.name, lm, inputs)
     overlap = _latent_overlap(model, inputs)
-    warnings = [[*_outside(model, lm, each, inputs), *inputs.notes] for each in inputs.prompts]
+    warnings = [
+        [*_outside(model, lm, prompt, inputs), *_changes(model.name, lm, script), *inputs.notes]
+        for prompt, script in zip(inputs.prompts, inputs.scripts, strict=True)
+    ]
     if inputs.options.strict and any(warnings):
         raise RequestError("; ".join(dict.fromkeys(sentence for each in warnings for sentence in each)))
     if inputs.options.best_of > 1 and inputs.described is None:
@@ -143,6 +146,18 @@ def _outside(model: ModelParts, lm: LanguageModel, prompt: Prompt, inputs: Input
     words = {text: lm.text.words(text) for text in _texts(prompt)}
     size = {name: getattr(inputs.options, name) for name in ("height", "width", "fps")}
     return outside(model.name, lm.training_domain, words, **size, similarity=model.similarity)
+
+
+def _changes(name: str, lm: LanguageModel, script: Script) -> list[str]:
+    """Return a sentence about words that change where no cut is, if it is known what the training saw.
+
+    A clip of training has the same words from its beginning to its end.
+    """
+    recorded = lm.training_domain.words or lm.training_domain.similarity is not None
+    pairs = zip(script, script[1:], strict=False)
+    if recorded and any(new.words != old.words and not new.cut for old, new in pairs):
+        return [f"{name} never saw words change without a cut: the first ones may stay"]
+    return []
 
 
 def _slides(model: ModelParts, inputs: Inputs) -> bool:

@@ -134,16 +134,17 @@ def test_what_the_training_never_saw_is_said(tiny_model):
         ("a red seven", {}, []),
         ("please show a red seven that goes up", {}, []),
         ("", {}, []),
-        ([(0, "a red seven"), (1, "a blue two")], {}, []),
+        ([(0, "a red seven"), (1, "a red seven")], {}, []),
+        ([(0, "a red seven"), (1, "a blue two")], {}, ["never saw words change without a cut"]),
         ("dogs on a beach", {}, ["may not know 'dogs on a beach': its captions have no 'dogs', 'beach'"]),
-        ([(0, "red"), (1, "a dog")], {}, ["may not know 'a dog'"]),
+        ([(0, "red"), (1, "a dog")], {}, ["may not know 'a dog'", "never saw words change without a cut"]),
         ("red", {"height": 24}, ["trained on clips of 24x16 alone: 24x24 may come out empty"]),
         ("a dog", {"fps": 4}, ["trained at 8 frames a second", "may not know 'a dog'"]),
     ):
         (found,) = plan(model, cast(Any, prompt), Sources(), Options(**cast(Any, asked))).choice.warnings
         assert len(found) == len(said) and all(words in each for words, each in zip(said, found, strict=True))
         if said:
-            with pytest.raises(RequestError, match="may not know|was trained"):
+            with pytest.raises(RequestError, match="may not know|was trained|never saw"):
                 plan(model, cast(Any, prompt), Sources(), Options(**cast(Any, asked), strict=True))
     (found,) = plan(tiny_model, "a dog", Sources(), Options(height=24)).choice.warnings
     assert not found  # nobody knows what it saw
