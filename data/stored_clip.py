@@ -110,7 +110,7 @@ def decode(video: bytes, frames: int | None = None) -> Frames:
     import av
 
     kept = []
-    with av.open(io.BytesIO(video), "r") as container:
+    with av.open(io.BytesIO(video), "r", format="mp4") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # many readers run in parallel
         for frame in container.decode(stream):

@@ -12,7 +12,7 @@ def read_clip(path: str) -> tuple[Any, dict[str, Any] | None, float]:
     import numpy as np
     import torch
 
-    with av.open(path) as file:
+    with av.open(path, format="mp4") as file:
         pictures, sounds = file.streams.video[0], file.streams.audio
         frames, samples = [], []
         for frame in file.decode(pictures, *sounds[:1]):

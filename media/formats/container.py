@@ -23,8 +23,18 @@ from reelm.media.sound import Sound
 from reelm.media.timing import TimedFrame, gather, on_clock, onward
 from reelm.media.wide_colour import SAYS_HIGH_RANGE
 
+from .allowed import CODEC_OPTION
 from .container_clock import PictureClock, without_clock
-from .container_file import default_track, fault, open_container, packets, picture_tracks, pixel_aspect, stretched
+from .container_file import (
+    default_track,
+    fault,
+    is_decoded,
+    open_container,
+    packets,
+    picture_tracks,
+    pixel_aspect,
+    stretched,
+)
 from .container_sound import read_sound, sound_kind, sound_stream
 from .cropping import Cropper, stated_edges
 from .frame_pixels import display_matrix, glimpse_of, high_range, pixels_of
@@ -116,8 +126,8 @@ def _video_stream(container: "InputContainer", name: str) -> "VideoStream":
         held = "sound but no video" if container.streams.audio else "no video"
         raise RequestError(f"{name} holds {held}; give a file with a video track")
     stream = default_track(streams)
-    if stream.codec_context is None:
-        raise RequestError(f"{name} holds a video of a kind that cannot be decoded here; re-encode it, as H.264 say")
+    if not is_decoded(stream):
+        raise RequestError(f"{name} holds a video of a kind that is not read; re-encode it, as H.264 say")
     return stream
 
 
@@ -246,7 +256,7 @@ def _decoder(stream: "VideoStream", name: str) -> "VideoCodecContext":
         better = "libvpx" if decoder.name == "vp8" else "libvpx-vp9"
         if better in av.codecs_available:
             decoder = av.VideoCodecContext.create(better, "r")
-    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    decoder.options = {"max_pixels": str(MAX_PIXELS), **CODEC_OPTION}
     decoder.thread_type = "SLICE"  # with a thread a frame, errors in the last few frames are lost
     try:
         decoder.open()

@@ -1,6 +1,5 @@
 """Open a video container, read its comment and pixel aspect, choose its tracks, and word its errors."""
 
-import functools
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_PIXELS
+
+from .allowed import CODEC_OPTION, CONTAINERS, DECODERS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -24,18 +25,13 @@ _log = logging.getLogger("reelm")
 
 _LONGEST_PIXEL = 8  # a pixel that is longer than this is an error in the header
 
-# Formats that list other files or addresses: such a file in a folder of films could make us read any file.
-_LISTS = {"concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest"}
-
-
-@functools.cache
-def _options() -> dict[str, str]:
-    """Return the options of FFmpeg with which a file is opened."""
-    from av.format import formats_available
-
-    formats = ",".join(sorted({name for name in formats_available if name.split(",")[0] not in _LISTS}))
-    # FFmpeg decodes a frame to learn its format: a huge one must be refused even then.
-    return {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": formats}
+# FFmpeg decodes a frame to learn its format: a huge one must be refused even then.
+_OPTIONS = {
+    "max_pixels": str(MAX_PIXELS),
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(CONTAINERS),
+    **CODEC_OPTION,
+}
 
 
 def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
@@ -53,10 +49,10 @@ def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputCo
     file = os.path.abspath(path)  # absolute, or a colon in the name would be taken for the end of a protocol
     try:
         try:
-            container = av.open(file, options=_options())
+            container = av.open(file, options=_OPTIONS)
         except UnicodeDecodeError:  # PyAV 18 refuses metadata that is not UTF-8; later versions do not
             lenient: dict[str, Any] = {"metadata_errors": "surrogateescape"}
-            container = av.open(file, options=_options(), **lenient)
+            container = av.open(file, options=_OPTIONS, **lenient)
     except (FFmpegError, ValueError) as error:
         raise RequestError(f"{name} cannot be read as a video ({fault(error)}); give an intact video file") from error
     with container:
@@ -74,8 +70,13 @@ def default_track(streams: "Sequence[S]") -> "S":
     """Return the default track, else the first, among those that can be decoded, or among all if none can."""
     from av.stream import Disposition
 
-    known = [stream for stream in streams if stream.codec_context is not None] or streams
+    known = [stream for stream in streams if is_decoded(stream)] or streams
     return next((stream for stream in known if stream.disposition & Disposition.default), known[0])
+
+
+def is_decoded(stream: "Stream") -> bool:
+    """Return whether a track has a decoder that may be used."""
+    return stream.codec_context is not None and stream.codec_context.name in DECODERS
 
 
 def packets(container: "InputContainer", stream: "Stream") -> "Iterator[Packet]":

@@ -20,7 +20,7 @@ from reelm.media.sound import Mixer, Sound, fitted, samples_for, say_length, wit
 from reelm.media.timing import SLIP
 
 from .container_clock import Join, counts_sound, joins
-from .container_file import default_track, fault, open_container, packets
+from .container_file import default_track, fault, is_decoded, open_container, packets
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -93,8 +93,8 @@ def sound_stream(container: "InputContainer", name: str) -> "AudioStream | None"
     if not container.streams.audio:
         return None
     stream = default_track(container.streams.audio)
-    if stream.codec_context is None or not stream.codec_context.sample_rate:
-        _log.warning("%s has sound of a kind that cannot be decoded here: it is left out", name)
+    if not is_decoded(stream) or not stream.codec_context.sample_rate:
+        _log.warning("%s has sound of a kind that is not read: it is left out", name)
         return None
     return stream
 

@@ -20,6 +20,7 @@ from reelm.media.timing import TimedFrame, gather, on_clock
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+from .allowed import PICTURES
 from .animations import IMAGE_DESCRIPTION
 from .picture_colours import PictureColours
 
@@ -104,7 +105,7 @@ def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of damaged metadata; sizes are checked below, and damage is refused.
             warnings.simplefilter("ignore")
-            image = Image.open(path)
+            image = Image.open(path, formats=PICTURES)
         with image:
             check_size(name, image.height, image.width)
             yield image

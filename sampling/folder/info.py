@@ -12,6 +12,7 @@ from typing import Any
 
 from reelm.lm.net.config import LMConfig
 from reelm.lm.training_domain import TrainingDomain
+from reelm.media.formats.allowed import summary
 from reelm.storage.tensors import shapes
 from reelm.tokenizer.upscaling.config import SCALES
 
@@ -89,7 +90,7 @@ def info(name: str, manifest: Manifest, counts: Mapping[str, int]) -> dict[str, 
             "frames looked at": parts.upscaler.config.past + 1,
         }
     total = sum(part.get("parameters", 0) for part in about.values())
-    named = {"name": name, "parameters": total, **about}
+    named = {"name": name, "parameters": total, **about, "files that are read": summary()}
     return named | ({"record": manifest.record} if manifest.record else {})
 
 
