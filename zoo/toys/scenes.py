@@ -62,7 +62,7 @@ class Camera:
     move: CameraMove = "still"
     rate: float = 0.0
     elevation: float = 18.0
-    distance: float = 7.0
+    distance: float = 5.6
     aim: float = 0.75
 
     def path(self, time: np.ndarray) -> np.ndarray:
@@ -195,10 +195,10 @@ def _collides(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...
     second, _ = _cast(rng, split, ("stands",))
     depth, side = rng.uniform(-0.4, 0.4), _side(rng)
     sign = 1 if side == "right" else -1
-    start, target = -sign * rng.uniform(1.5, 1.9), sign * rng.uniform(0.0, 0.4)
+    start, target = -sign * rng.uniform(1.4, 1.7), sign * rng.uniform(-0.1, 0.2)
     friction = ROLLING if motion == "rolls" else SLIDING
     way = abs(target - start) - first.half_width - second.half_width
-    speed = sign * np.sqrt(2 * friction * way + rng.uniform(1.1, 1.7) ** 2)
+    speed = sign * np.sqrt(2 * friction * way + rng.uniform(1.0, 1.5) ** 2)
     one = Travels(first, (Course(start, float(speed), friction),), depth, motion == "rolls")
     runs, hit = collide(one, Spins(second, (target, depth)))
     return (Player(first, motion, runs, side), Player(second, "stands", hit)), "into"
@@ -209,7 +209,7 @@ def _falls_on(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...
     first, _ = _cast(rng, split, ("drops",), held=split == "held_out")
     second, _ = _cast(rng, split, ("stands",), shapes=("cube", "cylinder"))
     first, second = replace(first, size="small"), replace(second, size=_choose(rng, SIZES, (0.3, 0.7)))
-    x, depth, top = rng.uniform(-0.8, 0.8), rng.uniform(-0.4, 0.4), 2 * second.half_height
+    x, depth, top = rng.uniform(-0.7, 0.7), rng.uniform(-0.4, 0.4), 2 * second.half_height
     falls = Falls(first, (x, depth, top + first.half_height + rng.uniform(0.7, 1.2)), floor=top, facing=_facing(rng))
     return (Player(first, "drops", falls), _still(rng, second, x, depth)), "falls on"
 
@@ -220,7 +220,7 @@ def _passes(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...],
     second, _ = _cast(rng, split, ("stands",))
     second = replace(second, size="large")
     front = rng.uniform(-0.7, -0.4)
-    act, side = _travel(rng, first, motion, rng.uniform(-0.1, 0.1), front + 1.25, rng.uniform(2.4, 3.0))
+    act, side = _travel(rng, first, motion, rng.uniform(-0.1, 0.1), front + 1.25, rng.uniform(2.3, 2.7))
     return (Player(first, motion, act, side), _still(rng, second, rng.uniform(-0.2, 0.2), front)), "passes behind"
 
 
@@ -259,19 +259,19 @@ def _solo(
     x, facing = middle + rng.uniform(-width, width), _facing(rng)
     y = depth + rng.uniform(-0.08, 0.08)
     if motion in ("rolls", "slides"):
-        act, side = _travel(rng, toy, motion, middle * 0.35, y, rng.uniform(1.3, 2.4))
+        act, side = _travel(rng, toy, motion, middle * 0.35, y, rng.uniform(1.2, 2.1))
     elif motion == "flies":
         side = _side(rng)
         sign = 1 if side == "right" else -1
-        begin = (middle * 0.3 - sign * rng.uniform(1.3, 1.6), y, toy.half_height + rng.uniform(0.1, 0.6))
+        begin = (middle * 0.3 - sign * rng.uniform(1.1, 1.4), y, toy.half_height + rng.uniform(0.1, 0.6))
         up = np.sqrt(2 * GRAVITY * max(rng.uniform(1.5, 1.9) - begin[2], 0.4))
-        act = Falls(toy, begin, (sign * rng.uniform(0.8, 1.1), float(up)), facing=facing)
+        act = Falls(toy, begin, (sign * rng.uniform(0.7, 0.95), float(up)), facing=facing)
     elif motion in ("drops", "bounces"):
         height = toy.half_height + rng.uniform(1.0, 1.9 - 0.3 * (motion == "bounces"))
         act = Falls(toy, (x, y, height), restitution=0.92 if motion == "bounces" else None, facing=facing)
     elif motion == "swings":
         length = rng.uniform(1.5, 2.0 if toy.size == "small" else 1.8)
-        widest = min(rng.uniform(0.35, 0.6), (1.75 - abs(x)) / length)
+        widest = min(rng.uniform(0.35, 0.6), (1.4 - abs(x)) / length)
         phase = rng.uniform(0, 2 * np.pi)
         act = Swings(toy, (float(x), float(y), _PIVOT), float(length), float(widest), float(phase), facing)
     else:

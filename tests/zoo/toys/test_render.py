@@ -35,9 +35,10 @@ def test_a_toy_is_seen_where_its_centre_is_projected_at_its_distance(shape):
     mask = np.asarray(drawn.toy[0]) == 0
     at = np.argwhere(mask).mean(0)[::-1] / SIZE
     # A cone's tip weighs less than its foot.
-    assert np.allclose(at, seen(scene, np.zeros(1))[0, 0], atol=0.06 if shape == "cone" else 0.03)
+    assert np.allclose(at, seen(scene, np.zeros(1))[0, 0], atol=0.075 if shape == "cone" else 0.03)
     nearest = np.asarray(drawn.depth[0])[mask].min()
-    assert nearest == pytest.approx(7.3 - toy.half_width, abs=0.35)
+    away = scene.camera.distance + 0.3  # it stands that much behind the middle
+    assert nearest == pytest.approx(away - toy.half_width, abs=0.35)
     assert np.isinf(np.asarray(drawn.depth[0])[:4]).all()
     red, green, _ = np.asarray(drawn.picture[0])[mask].mean(0)
     assert red > 2 * green
