@@ -117,10 +117,10 @@ class ModelParts:
 
     @property
     def reads_words(self) -> bool:
-        """Whether the model was trained with words; a world may know its keys alone."""
-        lm = self.language_model()
+        """Whether the model reads words; a world whose training is recorded, and had none, knows its keys alone."""
+        domain = self.language_model().training_domain
         only_played = all(each.tasks == ("world",) for each in self.language_models)
-        return bool(not only_played or lm.training_domain.words or self.prompt_retrieval is not None)
+        return not (only_played and domain.sizes and not domain.words)
 
     def enlarger(self) -> Upscaler:
         """Return the upscaler; RequestError when there is none."""

@@ -3,6 +3,7 @@
 import pytest
 
 import reelm
+from reelm.errors import RequestError
 from reelm.zoo.crafter.evaluation import world
 from reelm.zoo.crafter.game import KEYS
 
@@ -27,3 +28,8 @@ def test_keys_are_obeyed_and_what_blocks_blocks(model):
     step = scores["one step"]
     assert scores["tokenizer"]["tiles"]["value"] > 0.99
     assert step["tiles"]["value"] > 0.9 and step["moved"]["value"] > 0.7 and step["blocked"]["value"] > 0.6
+
+
+def test_words_are_refused_in_a_line_that_names_the_keys(model):
+    with pytest.raises(RequestError, match="'crafter' reads no words: leave the prompt out, and play it by its keys"):
+        model.play("hi")
