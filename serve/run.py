@@ -23,7 +23,7 @@ from .engine import WarmUp
 from .routes.app import Server
 
 _HEAD_SECONDS, _CONNECTIONS = 20.0, 512
-_HANG_UP_SECONDS, _LAST_SECONDS = 2.0, 3  # for answers under way; jobs have 18 after it: Kubernetes waits 30 in all
+_HANG_UP_SECONDS, _LAST_SECONDS = 1.0, 2  # for answers under way
 
 _log = logging.getLogger("reelm.serve")
 

@@ -41,6 +41,7 @@ from .videos import Videos
 PAGE = Path(__file__).parents[1] / "page"
 
 _RATINGS = "feedback.jsonl"
+_DRAIN_SECONDS = 0.5  # for a job that is nearly done; the next server makes the others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +214,7 @@ class _Routes:
         try:
             yield
         finally:
-            await asyncio.to_thread(self._engine.drain, 18.0)
+            await asyncio.to_thread(self._engine.drain, _DRAIN_SECONDS)
             await asyncio.to_thread(self._recordings.close)
             await asyncio.to_thread(self._server.traces.close)
             self._jobs.close()
