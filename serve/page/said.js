@@ -11,7 +11,6 @@ const CHINESE = [
   ["(.+) was trained on clips of (.+) alone: (.+) may come out empty", "$1 只用 $2 的视频训练过：$3 的画面可能是空的"],
   ["(.+) was trained at (.+) frames a second: at (.+) things move at another speed", "$1 只用每秒 $2 帧的视频训练过：每秒 $3 帧时运动速度会变"],
   ["(.+) never saw words change without a cut: the first ones may stay", "$1 没有学过不切镜头就改变的文字：画面可能一直按最初的文字"],
-  ["(.+) never saw words change without a cut: the first ones may stay", "$1 没有学过不切镜头就改变的文字：画面可能一直按最初的文字"],
   ["the prompt takes (\\d+) text tokens, but (\\d+) fit; say it in fewer words", "提示词占 $1 个词元，最多只能 $2 个；请写短一些"],
   ["the prompt has (\\d+) letters; at most (\\d+) are read", "提示词有 $1 个字符，最多 $2 个"],
   ["the queue is full", "排队已满，请稍后再试"],
