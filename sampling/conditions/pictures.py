@@ -3,7 +3,7 @@
 import os
 import tempfile
 import weakref
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from reelm.media.formats.pictures import pixels_of
 from reelm.value_checks import array
 
 Picture = str | os.PathLike[str] | np.ndarray
+FileContent = bytes | bytearray | memoryview | BinaryIO  # becomes a path
 
 
 class HeldFile(os.PathLike[str]):

@@ -17,7 +17,7 @@ from reelm.sampling.options import FILES
 from reelm.storage.digests import sha256_of
 from reelm.value_checks import whole
 
-from .pictures import Picture, read_references, read_source
+from .pictures import FileContent, Picture, read_references, read_source
 from .storyboard import Shot, read_shots
 
 VideoSource = Clip | str | os.PathLike[str] | np.ndarray
@@ -128,16 +128,16 @@ STRUCTURED = ("keys", "tracks", "camera", "storyboard")
 class SourceFields(TypedDict, total=False):
     """The fields of `Sources` as keyword arguments."""
 
-    image: Picture | None
-    last_image: Picture | None
-    keyframes: Mapping[int, Picture] | None
-    video: VideoSource | None
-    mask: Picture | None
-    audio: SoundSource | None
-    control: VideoSource | None
+    image: Picture | FileContent | None
+    last_image: Picture | FileContent | None
+    keyframes: Mapping[int, Picture | FileContent] | None
+    video: VideoSource | FileContent | None
+    mask: Picture | FileContent | None
+    audio: SoundSource | FileContent | None
+    control: VideoSource | FileContent | None
     tracks: Sequence[Track | None] | None
     camera: str | Sequence[tuple[float, Camera]] | None
-    references: Sequence[Picture] | None
+    references: Sequence[Picture | FileContent] | None
     storyboard: Sequence[Shot] | None
     keys: Sequence[Sequence[str]] | None
 

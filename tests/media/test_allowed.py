@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -39,7 +40,7 @@ def test_other_pictures_are_refused_and_nothing_is_started(tmp_path, monkeypatch
 
 def film(path: Path, container: str, codec: str, pixels: str = "yuv420p") -> Path:
     with av.open(path, "w", format=container) as written:
-        stream = written.add_stream(codec, rate=8)
+        stream: Any = written.add_stream(codec, rate=8)
         stream.height, stream.width, stream.pix_fmt = *PIXELS.shape[:2], pixels
         for _ in range(3):
             written.mux(stream.encode(av.VideoFrame.from_ndarray(PIXELS, format="rgb24")))
@@ -67,6 +68,8 @@ def test_other_codecs_are_refused(tmp_path, codec, pixels):
 def test_a_film_keeps_the_picture_where_its_sound_is_of_another_codec(tmp_path, caplog):
     path = tmp_path / "film.flv"
     with av.open(path, "w") as written:
+        video: Any
+        audio: Any
         video, audio = written.add_stream("flv", rate=8), written.add_stream("adpcm_swf", rate=22050, layout="mono")
         video.height, video.width, video.pix_fmt = *PIXELS.shape[:2], "yuv420p"
         for _ in range(3):
