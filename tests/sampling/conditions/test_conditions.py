@@ -183,7 +183,7 @@ def test_pictures_of_another_size_and_files_are_fitted(tiny_model, video, tmp_pa
         (lambda v: {"image": v[0].astype(int)}, "uint8"),
         (lambda v: {"image": "nowhere.png"}, "nowhere.png"),
         (lambda v: {"image": 5}, "image is a int"),
-        (lambda v: {"image": b"a.png"}, "image is a bytes"),
+        (lambda v: {"image": b"a.png"}, "cannot be read as a picture"),
         (lambda v: {"image": [[1], [2, 3]]}, "not an array of numbers"),
         (lambda v: {"image": reelm.Clip(v, 8.0)}, "image is a Clip"),
         (lambda v: {"keyframes": {3: None}}, "keyframe 3 is None"),
