@@ -175,6 +175,8 @@ class Engine(Thread):
             worker.end()
         for writer in self._writers:
             writer.shutdown(cancel_futures=True)
+        for run in self._runs.values():  # the next server makes them anew
+            run.drop()
 
     def _warm_up(self, model: Model, index: int) -> None:
         """Compile what requests of a language model need: batches of each size, and windows after the first."""

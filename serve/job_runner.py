@@ -128,6 +128,10 @@ class JobRunner:
 
         self.worker.do(leave)
 
+    def drop(self) -> None:
+        """Close the file of a job that is left to another server, once no worker and no writer is at work."""
+        self._file.close()
+
     def _begin(self, work: Future[State]) -> None:
         self._under_way = work
         work.add_done_callback(lambda _: self._wake())

@@ -134,6 +134,14 @@ def saved(monkeypatch, tmp_path):
     return write
 
 
+def read_as(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Check that a file holds just these tensors, by the names of the net."""
+    with opened(path) as file:
+        assert {*file.shapes} == {*tensors}
+        for name, expected in tensors.items():
+            np.testing.assert_array_equal(file.read(name), expected)
+
+
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -146,13 +154,13 @@ def saved(monkeypatch, tmp_path):
         lambda tensors: {name.replace("encoder.", "encoder._orig_mod."): each for name, each in tensors.items()},
     ],
 )
-def test_weights_are_found_in_what_trainers_put_around_them(tmp_path, saved, tensors, tokenizer, wrap):
-    assert convert(saved(wrap(tensors)), tmp_path / "out").video_tokenizer.hash == tokenizer.hash
+def test_weights_are_found_in_what_trainers_put_around_them(saved, tensors, wrap):
+    read_as(saved(wrap(tensors)), tensors)
 
 
 @pytest.mark.parametrize(("order", "said"), [(">", b"big"), ("<", b"little"), ("<", None)])
-def test_numbers_are_read_in_the_order_of_their_bytes(tmp_path, saved, tensors, tokenizer, order, said):
-    assert convert(saved(tensors, order, said), tmp_path / "out").video_tokenizer.hash == tokenizer.hash
+def test_numbers_are_read_in_the_order_of_their_bytes(saved, tensors, order, said):
+    read_as(saved(tensors, order, said), tensors)
 
 
 def test_an_unknown_order_of_bytes_is_refused(tmp_path, saved, tensors):
