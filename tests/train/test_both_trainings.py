@@ -312,8 +312,8 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
         num_frames=9,
     )
     source = open_tokens(tokens)
-    sound = soundtracks.example("train", 3, 9)["audio"]
-    np.testing.assert_array_equal(source[3]["sound"], audio.encode(sound, 16_000)[0])
+    example = soundtracks.example("train", 3, 9)
+    np.testing.assert_array_equal(source[3]["sound"], audio.encode(example["audio"], 16_000)[0])
 
     heard = replace(LM.model, sound_levels=2, sound_bits=4, sound_frames=(5, 20))
     buckets = (Bucket(frames=2, batch_size=2), Bucket(frames=2, batch_size=2, task="a2v"))
@@ -321,7 +321,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     run = replace(SHORT, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
     reelm.train(run, tmp_path / "lm")
     model = export(ExportPlan(video_tokenizer=parts, lm=[tmp_path / "lm"], audio_tokenizer=parts), tmp_path / "model")
-    clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
+    clip = reelm.load(str(tmp_path / "model")).generate(example["captions"][0], num_frames=5)
     assert clip.audio is not None and clip.audio.shape == (10_000, 1)
     assert model.language_model().tasks == ("a2v", "t2v")
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
