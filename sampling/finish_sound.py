@@ -15,17 +15,17 @@ from .conditions.soundtrack import Soundtrack
 
 
 class SoundFormat(NamedTuple):
-    """The sample rate in Hz and the channels, 1 or 2, of the sound of a clip."""
+    """The sample rate in Hz, None for silent clips, and the channels, 1 or 2, of the sound of a clip."""
 
-    sample_rate: int
-    channels: int
+    sample_rate: int | None = None
+    channels: int = 1
 
 
-def sound_format(track: Soundtrack | None, given: GivenSound | None) -> SoundFormat | None:
-    """Return the format of the given sound, or else of the tokenizer; None for a silent clip."""
+def sound_format(track: Soundtrack | None, given: GivenSound | None) -> SoundFormat:
+    """Return the format of the given sound, or else of the tokenizer."""
     if given is not None:
         return SoundFormat(given.recording.sample_rate, given.recording.samples.shape[1])
-    return None if track is None else SoundFormat(track.sample_rate, track.tokenizer.config.channels)
+    return SoundFormat() if track is None else SoundFormat(track.sample_rate, track.tokenizer.config.channels)
 
 
 class SoundFinisher:
@@ -40,18 +40,17 @@ class SoundFinisher:
 
     def __init__(self, track: Soundtrack | None, given: GivenSound | None, *, clips: int, fps: float):
         self._format, self._given, self._clips, self._fps = sound_format(track, given), given, clips, fps
-        if self._format is not None:
-            own = self._format.sample_rate if track is None else track.sample_rate
-            self._resampler = StreamResampler(own, self._format.sample_rate)
+        if track is not None and self._format.sample_rate is not None:
+            self._resampler = StreamResampler(track.sample_rate, self._format.sample_rate)
 
     def __call__(self, decoded: np.ndarray | None, first: int, end: int) -> np.ndarray | None:
         """Return the sound float32 `[B, S, C]` of frames `first` to `end`; None for silent clips.
 
         decoded: the sound that begins with frame `first`, at the rate of the tokenizer; None from a silent model.
         """
-        if self._format is None:
-            return None
         rate, channels = self._format
+        if rate is None:
+            return None
         bounds = [samples_for(frame, self._fps, rate) for frame in (first, end)]
         if decoded is None:
             sound = np.zeros((self._clips, bounds[1] - bounds[0], channels), np.float32)

@@ -70,7 +70,7 @@ def stream(
                 tokens={"video": ids[i : i + 1], "audio": None if sound_ids is None else sound_ids[i]},
                 info=info[0] | {name: int(each[i]) for name, each in counts.items()} | info[1] | keys,
                 audio=None if heard is None else heard[i],
-                sample_rate=None if request.sound is None else request.sound.sample_rate,
+                sample_rate=request.sound.sample_rate,
             )
             for i, info in enumerate(rows)
         ]

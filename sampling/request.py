@@ -148,8 +148,8 @@ class Request:
         return self.model.language_models[self.choice.lm]
 
     @property
-    def sound(self) -> SoundFormat | None:
-        """The format of the sound of its clips; None for silent clips."""
+    def sound(self) -> SoundFormat:
+        """The format of the sound of its clips."""
         return sound_format(self.model.soundtrack, self.inputs.conditions.given_sound)
 
     @property

@@ -73,8 +73,7 @@ class JobRunner:
         self._written: list[Future[None]] = []  # pieces of the stream, some perhaps still being written
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = (self._folder / STREAM).open("wb", buffering=0)
-        sound = {} if request.sound is None else request.sound._asdict()
-        self._fragments = FragmentedVideo(fps=request.choice.settings.fps, **sound)
+        self._fragments = FragmentedVideo(fps=request.choice.settings.fps, **request.sound._asdict())
         self._total = request.stream.length
         self._pieces = _pieces(request, worker.batch_of(request))
         self._under_way: Future[State]  # the newest piece of work, and the state that it leads to

@@ -103,8 +103,7 @@ class Live:
 
     def _open(self) -> None:
         fps = self._begin(self._prompt)
-        sound = {} if self._request.sound is None else self._request.sound._asdict()
-        self._fragments = FragmentedVideo(fps=fps, **sound)
+        self._fragments = FragmentedVideo(fps=fps, **self._request.sound._asdict())
 
     def _begin(self, words: str) -> float:
         """Begin a scene; return its frame rate."""

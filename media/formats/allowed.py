@@ -15,7 +15,7 @@ PICTURE_DECODERS = (
     *("h264", "hevc", "vvc", "av1", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9", "theora", "vc1", "h263", "flv"),
     *("mpeg1video", "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v2", "msmpeg4v1", "wmv1", "wmv2", "wmv3", "vp6", "vp6f"),
     *("mjpeg", "png", "prores", "dnxhd", "dvvideo", "cfhd", "jpeg2000", "ffv1", "huffyuv", "ffvhuff", "utvideo"),
-    *("qtrle", "cinepak", "svq1", "svq3", "rawvideo", "v210", "wrapped_avframe"),
+    *("qtrle", "cinepak", "svq1", "svq3", "rawvideo", "v210"),
 )
 SOUND_DECODERS = (
     *("aac", "mp3", "mp3float", "mp2", "mp2float", "mp1", "mp1float", "ac3", "eac3", "dca", "opus", "libopus"),

@@ -58,10 +58,12 @@ class Cropper:
 
     def __call__(self, frame: "VideoFrame") -> "VideoFrame":
         """Return the part of a frame that is shown."""
+        if not any(self._edges):
+            return frame
         left, top, right, bottom = self._edges
         width, height = frame.width - left - right, frame.height - top - bottom
-        if not any(self._edges) or width < 1 or height < 1:
-            if any(self._edges) and not self._warned:
+        if width < 1 or height < 1:
+            if not self._warned:
                 _log.warning("%s says that nothing of its frames is shown: they are shown whole", self._name)
                 self._warned = True
             return frame
@@ -128,24 +130,23 @@ def _elements(file: io.BufferedReader, begin: int, end: int) -> Iterator[tuple[i
 
 
 def _of_mp4(file: io.BufferedReader, end: int, track: int, width: int, height: int) -> Edges | None:
-    movie = next((span for kind, *span in _boxes(file, 0, end) if kind == b"moov"), None)
-    if movie is None:
-        return None
-    for kind, *span in _boxes(file, *movie):
-        if kind != b"trak" or _inside(file, span, b"tkhd") is None or _track_id(file, span) != track:
+    movie = _inside(file, [0, end], b"moov")
+    for kind, *span in () if movie is None else _boxes(file, *movie):
+        if kind != b"trak" or _track_id(file, span) != track:
             continue
         entries = _inside(file, span, b"mdia", b"minf", b"stbl", b"stsd")
         entry = None if entries is None else next(_boxes(file, entries[0] + 8, entries[1]), None)
         if entry is None:
             return None
-        aperture = next((s for k, *s in _boxes(file, entry[1] - 8 + _SAMPLE_ENTRY, entry[2]) if k == b"clap"), None)
+        aperture = _inside(file, [entry[1] - 8 + _SAMPLE_ENTRY, entry[2]], b"clap")
         return None if aperture is None else _aperture(file, aperture[0], width, height)
     return None
 
 
-def _track_id(file: io.BufferedReader, span: list[int]) -> int:
+def _track_id(file: io.BufferedReader, span: list[int]) -> int | None:
     head = _inside(file, span, b"tkhd")
-    assert head is not None
+    if head is None:
+        return None
     file.seek(head[0])
     content = file.read(24)
     at = 20 if content[:1] == b"\1" else 12

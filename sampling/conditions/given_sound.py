@@ -13,7 +13,7 @@ from reelm.media.clip import Clip
 from reelm.media.read import read_sound
 from reelm.media.sound import Recording, as_recording, fitted, samples_for
 
-from .sources import SoundSource
+from .sources import SoundSource, recording
 
 _EDGE = 0.005  # seconds in which drawn sound meets the samples beside it, so that no click is heard
 
@@ -29,16 +29,23 @@ def read_recording(source: SoundSource, sample_rate: int) -> Recording:
         RequestError: not a sound, or a file or a clip without sound.
     """
     if isinstance(source, tuple):
-        return as_recording(*source)
+        return recording(source)
     if isinstance(source, Recording):
         return source
     if isinstance(source, np.ndarray):
         return as_recording(source, sample_rate)
     if not isinstance(source, Clip):
         return read_sound(source)
-    if source.audio is None or source.sample_rate is None:
+    if (found := sound_of(source)) is None:
         raise RequestError("the clip given as audio has no sound; give one that has")
-    return Recording(source.audio, source.sample_rate)
+    return found
+
+
+def sound_of(clip: Clip) -> Recording | None:
+    """Return the sound of a clip; None without sound."""
+    if clip.audio is None or clip.sample_rate is None:
+        return None
+    return Recording(clip.audio, clip.sample_rate)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
 
 from .conditions import Conditions
 from .continued import continued
-from .given_sound import GivenSound, read_recording
+from .given_sound import GivenSound, read_recording, sound_of
 from .masks import masked
 from .pictures import Picture
 from .retake import check_retake, retaken
@@ -67,9 +67,11 @@ def read_conditions(
     mask, audio = sources.mask, sources.audio
     _check(sources, track, retake)
     clip = None if sources.video is None else read_clip("a video", sources.video, height, width, fps)
-    given = None if track is None or audio is None else read_recording(audio, track.sample_rate)
-    samples = None if track is None or given is None else track.samples(given)
-    sounding = None if track is None or samples is None else track.frames_for(samples, fps)
+    heard, sounding = None, None
+    if track is not None and audio is not None:
+        given = read_recording(audio, track.sample_rate)
+        heard = given, track.samples(given)
+        sounding = track.frames_for(heard[1], fps)
     # An endless clip may continue the video. A masked clip, and one with a retake, is as long as its video.
     whole = mask is not None or retake is not None
     if num_frames is None and (default is not None or whole):
@@ -84,12 +86,13 @@ def read_conditions(
     elif mask is not None:
         conditions = masked(tokenizer, clip.video, mask, codes, num_frames)
     else:
-        conditions = continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
-    if track is not None and given is not None and samples is not None and sounding is not None:
-        frames = num_frames or sounding
+        conditions = continued(tokenizer, track, clip, codes, num_frames, dub=heard is None)
+    if track is not None and heard is not None:
+        given, samples = heard
+        frames = num_frames or track.frames_for(samples, fps)
         sound = track.encode(track.fit(samples, frames, fps), tokenizer.config.latent_frames(frames))
-        heard = GivenSound(given, np.ones(frames, bool))
-        return replace(conditions, sound=sound, sound_in_prefix=True, given_sound=heard)
+        kept = GivenSound(given, np.ones(frames, bool))
+        return replace(conditions, sound=sound, sound_in_prefix=True, given_sound=kept)
     if clip is None:
         return conditions
     conditions = replace(conditions, given_sound=_kept_sound(tokenizer, track, clip, conditions))
@@ -105,11 +108,10 @@ def _kept_sound(
     """Return the sound of a clip that is continued or changed, silence if it has none; None where all is drawn."""
     length, fill, drawn = len(clip.video), conditions.fill, conditions.drawn
     gets_sound = track is not None and fill is not None and drawn is None and conditions.masked is None
-    if clip.audio is not None and clip.sample_rate is not None:
-        recording = Recording(clip.audio, clip.sample_rate)
-    elif track is None or gets_sound:
-        return None
-    else:
+    recording = sound_of(clip)
+    if recording is None:
+        if track is None or gets_sound:
+            return None
         recording = Recording(np.zeros((1, track.tokenizer.config.channels), np.float32), track.sample_rate)
     if fill is None:  # continued after its last whole latent frame
         return GivenSound(recording, np.ones(tokenizer.config.frames_of(len(conditions.known)), bool))

@@ -14,7 +14,7 @@ from reelm.media.clip import Clip
 from reelm.media.sound import Recording, fitted, resample, samples_for, say_length, with_channels
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
-from .given_sound import read_recording
+from .given_sound import sound_of
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class Soundtrack:
 
         Codes of the same tokenizer are used as they are: decoding and encoding them again would lose a little.
         """
-        if clip.audio is None:
+        if (sound := sound_of(clip)) is None:
             return None
         count, codes = self.count(latent_frames), (clip.tokens or {}).get("audio")
         if codes is not None and len(codes) >= count and clip.info.get("audio_tokenizer") == self.tokenizer.hash:
             return codes[:count]
-        return self.encode(self.samples(read_recording(clip, self.sample_rate)), latent_frames)
+        return self.encode(self.samples(sound), latent_frames)
 
     def count(self, latent_frames: int) -> int:
         """Return the number of audio frames of the first `latent_frames` latent frames."""

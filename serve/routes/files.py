@@ -29,9 +29,7 @@ class FileAnswer(FileResponse):
             raise HTTPException(404, "the file was deleted") from None
         self.set_stat_headers(self.stat_result)
         if scope["method"] in ("GET", "HEAD") and self._unchanged(asked):
-            kept = {
-                name: self.headers[name] for name in ("etag", "last-modified", "cache-control") if name in self.headers
-            }
+            kept = {name: self.headers[name] for name in ("etag", "last-modified")}
             await Response(status_code=304, headers=kept)(scope, receive, send)
             return
         if "range" in asked:

@@ -310,9 +310,9 @@ def _scale(given: str | None, job: Job, limits: Limits) -> int | None:
     return int(given)
 
 
-def _convert(clip: Path, path: Path, scale: int) -> None:
-    clip_ = Clip.open(clip)
+def _convert(source: Path, path: Path, scale: int) -> None:
+    clip = Clip.open(source)
     if path.suffix == ".png":
-        middle = len(clip_.video) // 2  # the first picture may be empty still
-        clip_ = replace(clip_, video=clip_.video[middle : middle + 1], audio=None, sample_rate=None)
-    clip_.save(path, scale=scale)
+        middle = len(clip.video) // 2  # the first picture may be empty still
+        clip = replace(clip, video=clip.video[middle : middle + 1], audio=None, sample_rate=None)
+    clip.save(path, scale=scale)

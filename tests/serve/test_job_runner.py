@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from reelm.media.clip import Clip
+from reelm.sampling.finish_sound import SoundFormat
 from reelm.serve import job_runner
 from reelm.serve.device_workers import DeviceWorker
 from reelm.serve.job import Job
@@ -27,7 +28,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(job_runner, "stream", lambda request, slot: ([piece] for piece in PIECES))
     choice = SimpleNamespace(settings=SimpleNamespace(fps=8.0, best_of=1))
     plan, model = SimpleNamespace(length=len(PIECES)), SimpleNamespace(soundtrack=None)
-    request: Any = SimpleNamespace(model=model, choice=choice, stream=plan, drawer=None, sound=None)
+    request: Any = SimpleNamespace(model=model, choice=choice, stream=plan, drawer=None, sound=SoundFormat())
     worker = DeviceWorker("worker", lambda requests, rows: None)
     batch = SimpleNamespace(join=lambda drawer, stream: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(worker, "batch_of", lambda request: batch)
