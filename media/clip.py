@@ -25,7 +25,7 @@ from reelm.storage.atomic import replacing
 
 from .file_info import FileLayout, of_comment, to_comment
 from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS, check_budget
-from .pixels import Frames
+from .pixels import Frames, scale_within
 from .read import read_note, read_video
 from .sound import Sound, check_track
 
@@ -167,7 +167,7 @@ class Clip:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """Return the text and the HTML player for notebooks. It contains an mp4, or above 8 MiB links to a file."""
         height, width = self.video.shape[1:3]
-        scale = max(1, _NOTEBOOK_SIDE // max(height, width))
+        scale = scale_within(_NOTEBOOK_SIDE, height, width)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "clip.mp4"
             self.save(file, scale=scale)

@@ -23,6 +23,11 @@ def blocks(frames: Frames, scale: int) -> Frames:
     return frames.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
+def scale_within(side: int, height: int, width: int) -> int:
+    """Return the largest scale of `blocks` whose frames are at most `side` pixels high and wide; at least 1."""
+    return max(1, side // max(height, width))
+
+
 def fit(frame: Frames, height: int, width: int) -> Frames:
     """Return a frame `uint8 [H, W, 3]` at another size: scaled to cover height x width, then cropped to its centre."""
     if frame.shape[:2] == (height, width):

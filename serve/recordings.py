@@ -10,12 +10,13 @@ from typing import Any
 
 from reelm.errors import reason
 from reelm.media.clip import Clip
+from reelm.media.pixels import scale_within
 
 from .job import Job
 from .job_runner import CLIP
 from .jobs import Jobs
 
-_SIDE = 576  # pixels: a small world is stored in blocks, so that players of films keep its pixels hard
+SIDE = 576  # pixels: a small clip is stored in blocks, so that players of films keep its pixels hard
 
 
 class Recordings:
@@ -64,7 +65,7 @@ class Recordings:
         try:
             folder = self._jobs.folder(job.id)
             folder.mkdir(mode=0o700, parents=True)
-            clip.save(folder / CLIP, scale=max(1, _SIDE // max(height, width)))
+            clip.save(folder / CLIP, scale=scale_within(SIDE, height, width))
             self._jobs.add(job)
         except Exception as error:
             self._jobs.remove_files(job.id)

@@ -6,10 +6,11 @@ from urllib.parse import urljoin
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from reelm.media.pixels import scale_within
 from reelm.serve.job import Job
+from reelm.serve.recordings import SIDE
 
 LARGEST = 16  # times by which a file may be larger than its clip, each way
-_SIDE = 576  # pixels: a card shows no small pictures
 
 _PAGE = """<!doctype html>
 <html lang="{language}" prefix="og: https://ogp.me/ns#">
@@ -47,7 +48,7 @@ _PAGE = """<!doctype html>
 def share(job: Job, request: Request) -> HTMLResponse:
     """Return the page of a completed job. Its addresses are those by which the client reached the server."""
     width, height = map(int, job.size.split("x"))
-    scale = min(LARGEST, max(1, _SIDE // max(width, height)))
+    scale = min(LARGEST, scale_within(SIDE, height, width))
     title = job.words
     told = {
         "language": "en" if title.isascii() else "zh-CN",
