@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from .limits import check_scale
 
 Frames = NDArray[np.uint8]  # [T,H,W,3], or [H,W,3] for one
+Size = tuple[int, int]  # height, width
 Fit = Callable[[int, int], tuple[int, int]]  # (height, width) of a frame as it is seen -> those it is scaled to
 
 

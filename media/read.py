@@ -32,7 +32,7 @@ from reelm.media.formats.pictures import (
 )
 
 from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS
-from .pixels import Fit, Frames
+from .pixels import Fit, Frames, Size, fit
 from .sound import Recording, Sound
 from .timing import TimedFrame
 
@@ -50,6 +50,7 @@ def read_video(
     path: str | os.PathLike[str],
     *,
     fps: float | None = None,
+    size: Size | None = None,
     max_frames: int | None = None,
     budget_bytes: int = BUDGET_BYTES,
 ) -> Footage:
@@ -59,6 +60,8 @@ def read_video(
         path: Whatever PyAV or Pillow read.
         fps: Rate to resample to by the timestamps: frame j is what is seen at j / fps seconds. None takes the frames
             as they come, at their average rate.
+        size: Height and width to scale each frame to: it covers them, and is cropped to its centre. Only one frame is
+            in memory at its own size. None leaves frames as they are.
         max_frames: Stops after so many frames; sound is cut to them.
         budget_bytes: The most that the decoded frames may take together.
 
@@ -76,7 +79,7 @@ def read_video(
         value_checks.within("max_frames", max_frames, 1)
     name = _existing(path)
     read = read_animation if is_picture(path) else read_container
-    return Footage(*read(path, name, fps=fps, max_frames=max_frames, budget_bytes=budget_bytes))
+    return Footage(*read(path, name, fps=fps, size=size, max_frames=max_frames, budget_bytes=budget_bytes))
 
 
 def stream_video(
@@ -160,13 +163,16 @@ def stream_sound(
     return iter(()) if is_picture(path) else stream_container_sound(path, name, start, sample_rate, channels)
 
 
-def read_image(path: str | os.PathLike[str]) -> Frames:
+def read_image(path: str | os.PathLike[str], *, size: Size | None = None) -> Frames:
     """Read a picture, or the first frame of an animation, as uint8 [H,W,3]: upright, transparency over black.
+
+    With `size`, a height and a width, it is scaled to cover them and cropped to its centre.
 
     Raises:
         RequestError: No such file; not a picture; damaged; more than 64 megapixels.
     """
-    return read_picture(path, _existing(path))
+    picture = read_picture(path, _existing(path))
+    return picture if size is None else fit(picture, *size)
 
 
 def read_note(path: str | os.PathLike[str]) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 from reelm.errors import RequestError
 
 from .limits import check_budget
-from .pixels import Frames
+from .pixels import Frames, fit
 
 SLIP = 0.5  # seconds by which a file's clock may go back within a recording, where its times are rounded or guessed
 
@@ -137,6 +137,15 @@ def of_one_size(name: str, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]
                 "give a file of one size"
             )
         yield frame
+
+
+def at_size(name: str, frames: Iterable[TimedFrame], height: int, width: int) -> Iterator[TimedFrame]:
+    """Yield the frames scaled to cover height x width and cropped to their centre; RequestError if sizes differ."""
+    seen = fitted = np.zeros((0, 0, 3), np.uint8)
+    for frame in of_one_size(name, frames):
+        if frame.pixels is not seen:  # the same one is often shown again
+            seen, fitted = frame.pixels, fit(frame.pixels, height, width)
+        yield TimedFrame(frame.start, frame.end, fitted)
 
 
 def gather(

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MAX_PIXELS, MIN_FPS, check_budget, check_size
-from reelm.media.pixels import Fit, Frames
+from reelm.media.pixels import Fit, Frames, Size
 from reelm.media.sound import Sound
-from reelm.media.timing import TimedFrame, gather, on_clock, onward
+from reelm.media.timing import TimedFrame, at_size, gather, on_clock, onward
 from reelm.media.wide_colour import SAYS_HIGH_RANGE
 
 from .allowed import CODEC_OPTION
@@ -54,7 +54,13 @@ _EVEN_SHARE = 0.75  # of the frames follow each other without a hole in an even 
 
 
 def read_container(
-    path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
+    path: str | os.PathLike[str],
+    name: str,
+    *,
+    fps: float | None,
+    size: Size | None,
+    max_frames: int | None,
+    budget_bytes: int,
 ) -> tuple[Frames, float, Sound | None, int | None]:
     """Return frames uint8 [T,H,W,3], their rate, sound [S,C] and its rate; None, None without sound.
 
@@ -63,11 +69,13 @@ def read_container(
     with open_container(path, name) as container:
         stream = _video_stream(container, name)
         rates = _stated_rates(container, stream)
-        _check_header(container, stream, name, fps, max_frames, budget_bytes)
+        _check_header(container, stream, name, fps, size, max_frames, budget_bytes)
         clock = _Clock()
         footage = clock.watched(_decoded(container, stream, name, rates[0]))
         if fps is not None:
             footage = on_clock(footage, fps)
+        if size is not None:
+            footage = at_size(name, footage, *size)
         video, start, _ = gather(name, footage, max_frames, budget_bytes)
     rate = clock.rate(rates) if fps is None else fps
     if fps is None and (shown := clock.filled(rate)) is not None:
@@ -194,6 +202,7 @@ def _check_header(
     stream: "VideoStream",
     name: str,
     fps: float | None,
+    size: Size | None,
     max_frames: int | None,
     budget_bytes: int,
 ) -> None:
@@ -204,7 +213,8 @@ def _check_header(
     if fps is not None:
         seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         frames = int(seconds * fps)
-    check_budget(name, frames if max_frames is None else min(frames, max_frames), height, width, budget_bytes)
+    wanted = frames if max_frames is None else min(frames, max_frames)
+    check_budget(name, wanted, *(size or (height, width)), budget_bytes)
 
 
 def _decoded(

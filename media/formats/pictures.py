@@ -14,8 +14,8 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.limits import check_budget, check_size
-from reelm.media.pixels import Fit, Frames, over_black
-from reelm.media.timing import TimedFrame, gather, on_clock
+from reelm.media.pixels import Fit, Frames, Size, over_black
+from reelm.media.timing import TimedFrame, at_size, gather, on_clock
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,17 +57,25 @@ def pixels_of(image: "Image", name: str) -> Frames:
 
 
 def read_animation(
-    path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
+    path: str | os.PathLike[str],
+    name: str,
+    *,
+    fps: float | None,
+    size: Size | None,
+    max_frames: int | None,
+    budget_bytes: int,
 ) -> tuple[Frames, float, None, None]:
     """Return the frames of an animation, their rate, and no sound; see `read.read_video`."""
     with _opened(path, name) as image:
         count = _frames(image) - _first(image)
         wanted = count if max_frames is None else min(count, max_frames)
         if fps is None:
-            check_budget(name, wanted, image.height, image.width, budget_bytes)
+            check_budget(name, wanted, *(size or (image.height, image.width)), budget_bytes)
         frames = _timed(image, PictureColours(image, name))
         if fps is not None and count > 1:  # a still picture is one frame at any rate
             frames = on_clock(frames, fps)
+        if size is not None:
+            frames = at_size(name, frames, *size)
         video, start, end = gather(name, frames, max_frames, budget_bytes)
     return video, fps or len(video) / (end - start), None, None
 

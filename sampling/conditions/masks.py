@@ -3,7 +3,7 @@
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.media.pixels import Frames, fit
+from reelm.media.pixels import Frames
 from reelm.media.read import read_image
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
@@ -55,7 +55,7 @@ def masked(
 def _fill(mask: Picture, shape: tuple[int, int, int]) -> np.ndarray:
     """Return bool `[T, H, W]` from a mask of that shape or one `[H, W]`; bright pixels of a file are True."""
     if not isinstance(mask, np.ndarray):
-        mask = fit(read_image(mask), *shape[1:])[..., 0] >= 128
+        mask = read_image(mask, size=shape[1:])[..., 0] >= 128
     if mask.dtype != bool:
         raise RequestError(f"a mask is bool, True where the video is to be filled in, not {mask.dtype}")
     if mask.shape not in (shape, shape[1:]):

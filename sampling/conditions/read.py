@@ -18,7 +18,7 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.media.file_info import of_comment
-from reelm.media.pixels import Frames, fit
+from reelm.media.pixels import Frames, Size, fit
 from reelm.media.read import read_image, read_note, read_video
 from reelm.media.sound import Recording
 from reelm.media.timing import evenly, on_clock
@@ -78,7 +78,7 @@ def read_conditions(
         num_frames = _length(None if clip is None else len(clip.video), None if whole else sounding, default)
 
     pictures = _pictures(sources, num_frames)
-    codes = {frame: tokenizer.encode(fit(pixels(each), height, width)[None])[0, 0] for frame, each in pictures.items()}
+    codes = {frame: tokenizer.encode(pixels(each, (height, width))[None])[0, 0] for frame, each in pictures.items()}
     if clip is None:
         conditions = _begun(tokenizer, codes, height, width, num_frames)
     elif retake is not None:
@@ -164,13 +164,14 @@ def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
     return pictures
 
 
-def pixels(picture: Picture) -> Frames:
-    """Return a picture as uint8 `[H, W, 3]`."""
+def pixels(picture: Picture, size: Size | None = None) -> Frames:
+    """Return a picture as uint8 `[H, W, 3]`; with `size` scaled to cover it and cropped to its centre."""
     if not isinstance(picture, np.ndarray):
-        return read_image(picture)
+        return read_image(picture, size=size)
     if picture.ndim != 3 or picture.shape[-1] != 3:
         raise RequestError(f"an image has the shape [H, W, 3], not {list(picture.shape)}")
-    return _as_uint8("the image", picture[None])[0]
+    seen = _as_uint8("the image", picture[None])[0]
+    return seen if size is None else fit(seen, *size)
 
 
 def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float) -> Clip:
@@ -187,8 +188,8 @@ def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float
             raise RequestError(f"{name} has the shape [T, H, W, 3], not {list(video.shape)}")
         video = Clip(video=_as_uint8(name, video), fps=fps)
     else:
-        frames, _, sound, rate = read_video(video, fps=fps)
-        video = Clip(video=frames, fps=fps, audio=sound, sample_rate=rate)
+        frames, _, sound, rate = read_video(video, fps=fps, size=(height, width))
+        return Clip(video=frames, fps=fps, audio=sound, sample_rate=rate)
     return replace(video, video=np.stack([fit(frame, height, width) for frame in video.video]))
 
 

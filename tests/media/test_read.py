@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.media import BLUE, encode, greys, levels, quarters
+from made.media import BLUE, encode, greys, levels, moving, quarters, refused
 from PIL import Image, features
 
 from reelm.errors import RequestError
+from reelm.media.clip import Clip
 from reelm.media.formats.mp4 import write_video
+from reelm.media.pixels import fit
 from reelm.media.read import read_image, read_video, stream_video
 from reelm.media.timing import evenly, gather
 
@@ -225,3 +227,18 @@ def test_pictures_behind_the_first_are_not_frames(tmp_path, suffix, kind, sizes)
     assert read_video(tmp_path / f"a.{suffix}").video.shape == (1, 16, 24, 3)
     [frame] = stream_video(tmp_path / f"a.{suffix}")
     assert frame.pixels.shape == (16, 24, 3)
+
+
+@pytest.mark.parametrize(("suffix", "fps"), [("mp4", None), ("mkv", 24.0), ("gif", 12.0)])
+def test_frames_of_another_size_are_those_that_fit_makes_of_them(tmp_path, suffix, fps):
+    path = tmp_path / f"a.{suffix}"
+    Clip(video=moving(6, 32, 48), fps=8).save(path) if suffix == "gif" else encode(path, moving(6, 32, 48))
+    whole = read_video(path, fps=fps).video
+    assert np.array_equal(read_video(path, fps=fps, size=(32, 32)).video, [fit(frame, 32, 32) for frame in whole])
+
+
+@pytest.mark.parametrize("suffix", ["gif", "mkv"])
+def test_a_small_film_that_would_be_large_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Clip(video=greys(4), fps=0.1).save(path) if suffix == "gif" else encode(path, greys(4), base=Fraction(10))
+    refused(path, "1024x1024 frames, over the budget", fps=8, size=(1024, 1024), budget_bytes=2**28)
