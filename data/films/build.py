@@ -40,6 +40,8 @@ from .worker_pool import Pool
 
 BUILD_FILE = "build.json"
 SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, which has at least one clip
+_PARTS = "parts"  # folder of the unfinished set, the only one that processes which read films may write in
+_FAULT_LETTERS = 500
 _FORMAT = 3
 _ABOUT = """ Clips cut from a folder of videos by reelm: one shot each, at an even frame rate, in a few sizes and
 lengths that stand one after another. "video" is an mp4 (H.264, 4:4:4) as bytes, for PyAV, imageio or FFmpeg; "audio" is
@@ -133,7 +135,8 @@ def build(
                 )
         return there
     staging = data_dir / ".building" / name
-    staging.mkdir(parents=True, exist_ok=True)
+    for inside in (_PARTS, "answers"):
+        (staging / inside).mkdir(parents=True, exist_ok=True)
     with locked(staging / ".lock", f"another process builds in {staging}; wait for it"):
         results = _read_all(folder, found, config, staging, pool or local(), progress)
         good = [part for part in results if not part.fault]
@@ -237,17 +240,17 @@ def _read_all(
         task(folder / source.name, source, config, part) for source, part in parts.items() if isinstance(part, Path)
     ]
     progress(done, len(found))
-    with contextlib.closing(pool(tasks, staging)) as outcomes:
+    with contextlib.closing(pool(tasks, staging / _PARTS)) as outcomes:
         for outcome in outcomes:
             source, path = Source(**outcome.task["source"]), Path(outcome.task["part"])
             if outcome.answer is None:
                 # Not stored: another time, or with more memory, the file may succeed.
                 parts[source] = _Part(source, path, fault=outcome.fault)
-            elif "stop" in outcome.answer:
-                raise OSError(outcome.answer["stop"])
             else:
-                write_json(path.with_suffix(".json"), outcome.answer, indent=1)
+                if isinstance(outcome.answer, dict) and "stop" in outcome.answer:
+                    raise OSError(outcome.answer["stop"])
                 parts[source] = _part(source, path, outcome.answer)
+                write_json(_answer_file(path), outcome.answer, indent=1)
             done += 1
             progress(done, len(found))
     return [part for part in parts.values() if isinstance(part, _Part)]
@@ -259,16 +262,27 @@ def _known(folder: Path, source: Source, config: CuttingConfig, staging: Path) -
         return _Part(source, staging, fault=source.fault)
     file = folder / source.name
     identity = json.dumps([asdict(source), _content(file), file.stat().st_mtime_ns, asdict(config)], sort_keys=True)
-    path = staging / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.array_record"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return _part(source, path, read_json(path.with_suffix(".json")))
+    path = staging / _PARTS / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.array_record"
+    with contextlib.suppress(OSError, ValueError):
+        return _part(source, path, read_json(_answer_file(path)))
     return path
 
 
-def _part(source: Source, path: Path, answer: dict[str, Any]) -> _Part:
-    if "fault" in answer:
-        return _Part(source, path, fault=answer["fault"])
-    return _Part(source, path, [_Record(*clip) for clip in answer["clips"]])
+def _answer_file(part: Path) -> Path:
+    """Return the file for the answer about a part. It lies where no process that reads films may write."""
+    return part.parent.with_name("answers") / f"{part.stem}.json"
+
+
+def _part(source: Source, path: Path, answer: Any) -> _Part:
+    """Return the result of a file. The film may have taken over the process that answers, so the answer is checked."""
+    match answer:
+        case {"fault": str(fault)}:
+            return _Part(source, path, fault="".join(filter(str.isprintable, fault))[:_FAULT_LETTERS])
+        case {"clips": [*clips]} if path.is_file() and not path.is_symlink():
+            if all(isinstance(clip, list) and [type(size) for size in clip] == [int] * 4 for clip in clips):
+                if clips and min(map(min, clips)) > 0:
+                    return _Part(source, path, [_Record(*clip) for clip in clips])
+    return _Part(source, path, fault="the process that read it gave no valid answer")
 
 
 def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:

@@ -20,8 +20,9 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from reelm.cores import cores
 from reelm.errors import RequestError, reason
+from reelm.media import confined
 
-from . import confined, worker_pool
+from . import worker_pool
 from .buckets import Buckets
 from .cutting import CuttingConfig, clips_of
 from .manifest import Source

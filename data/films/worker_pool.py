@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ALIVE = "alive"
+_ANSWER_BYTES = 16 << 20  # of a line; a process that writes more is killed
 _START_SECONDS = 120.0  # for a process to start on a busy machine
 
 
@@ -84,12 +85,19 @@ def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_sec
                             break
                         else:
                             dismiss(worker)
-                        yield Outcome(ended, json.loads(line))
+                        yield _outcome(ended, line)
             for worker in [worker for worker in pool if worker.patience(stall_seconds) <= 0]:
                 worker.check_started(f"it was silent for {_START_SECONDS:g} s")
                 dismiss(worker)
                 yield Outcome(worker.task, None, f"it was given up after {stall_seconds:g} s without progress")
                 engage()
+
+
+def _outcome(task: Any, line: str) -> Outcome:
+    try:
+        return Outcome(task, json.loads(line))
+    except (ValueError, RecursionError):
+        return Outcome(task, None, "the process that read it gave no valid answer")
 
 
 @dataclass(eq=False)
@@ -129,10 +137,11 @@ class _Worker:
     def read(self) -> list[str] | None:
         """Return the lines that it wrote since the last call; None if it is dead."""
         data = os.read(self.output.fileno(), 65536)
-        if not data:
+        if not data or len(self.rest) > _ANSWER_BYTES:
+            self.process.kill()
             return None
         *lines, self.rest = (self.rest + data).split(b"\n")
-        return [line.decode() for line in lines]
+        return [line.decode(errors="replace") for line in lines]
 
     def how_it_died(self) -> str:
         status = self.process.wait()

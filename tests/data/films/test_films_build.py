@@ -92,7 +92,37 @@ def test_another_pool_makes_the_same_bytes(folder, built, tmp_path):
         yield from (Outcome(task, work(task, lambda: None)) for task in reversed([*tasks]))
 
     build(folder, "films", tmp_path, CONFIG, pool=here)
-    assert contents(tmp_path) == contents(built) and asked == [tmp_path / ".building" / "films"]
+    assert contents(tmp_path) == contents(built) and asked == [tmp_path / ".building" / "films" / "parts"]
+
+
+HOSTILE = [
+    None,
+    [],
+    3,
+    {"clips": 1},
+    {"clips": []},
+    {"clips": [[8, 32, 32]]},
+    {"clips": [[8, 32, 32, -1]]},
+    {"fault": 1},
+]
+
+
+@pytest.mark.parametrize("answer", [*HOSTILE, {"clips": [[8, 32, 32, 10**9]]}])
+def test_an_answer_of_a_process_that_was_taken_over_costs_its_file_alone(folder, tmp_path, answer):
+    secret = tmp_path / "secret"
+    secret.write_text("kept")
+
+    def taken_over(tasks: Iterable[Any], parts: Path) -> Generator[Outcome]:
+        for number, task in enumerate(tasks):
+            if number:
+                yield Outcome(task, work(task, lambda: None))
+            else:
+                Path(task["part"]).symlink_to(secret)
+                yield Outcome(task, answer, "" if answer is not None else "gone")
+
+    there = build(folder, "films", tmp_path, CONFIG, pool=taken_over).contents
+    assert any("answer" in fault or fault == "gone" for _, fault in there.left_out)
+    assert secret.read_text() == "kept"
 
 
 # A build that `progress(done, total)` meets on its way.
