@@ -35,6 +35,7 @@ from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS
 from .pixels import Fit, Frames, Size, fit
 from .sound import Recording, Sound
 from .timing import TimedFrame
+from .untrusted import UntrustedFile
 
 
 class Footage(NamedTuple):
@@ -78,6 +79,8 @@ def read_video(
     if max_frames is not None:
         value_checks.within("max_frames", max_frames, 1)
     name = _existing(path)
+    if isinstance(path, UntrustedFile):
+        return Footage(*path.read_video(fps, size, max_frames))
     read = read_animation if is_picture(path) else read_container
     return Footage(*read(path, name, fps=fps, size=size, max_frames=max_frames, budget_bytes=budget_bytes))
 
@@ -134,6 +137,8 @@ def read_sound(
         RequestError: No such file; no sound; damaged; NaN or infinite samples; longer than `budget_bytes` hold.
     """
     name = _existing(path)
+    if isinstance(path, UntrustedFile):
+        return Recording(*path.read_sound(sample_rate, channels))
     kind = None if is_picture(path) else container_sound_kind(path, name)
     if kind is None:
         raise RequestError(f"{name} has no sound; give a file with a sound track")
@@ -171,13 +176,18 @@ def read_image(path: str | os.PathLike[str], *, size: Size | None = None) -> Fra
     Raises:
         RequestError: No such file; not a picture; damaged; more than 64 megapixels.
     """
-    picture = read_picture(path, _existing(path))
+    name = _existing(path)
+    if isinstance(path, UntrustedFile):
+        return path.read_image(size)
+    picture = read_picture(path, name)
     return picture if size is None else fit(picture, *size)
 
 
 def read_note(path: str | os.PathLike[str]) -> str | None:
     """Return the comment in a file's metadata, where `Clip.save` stores a clip's `info`; None without one."""
     name = _existing(path)
+    if isinstance(path, UntrustedFile):
+        return path.read_note()
     return read_picture_comment(path, name) if is_picture(path) else read_comment(path, name)
 
 

@@ -21,6 +21,7 @@ class Limits:
         body_bytes: Bytes of a request, files included.
         prompt_letters: Letters of a prompt.
         clip_pixels: Pixels of a clip, all frames together.
+        reading_seconds: Seconds for which the files of a request may be read.
         under_way: Jobs of one key that wait or run.
         codes_a_minute: Codes that each key may ask for in a minute. Default: any number.
 
@@ -31,6 +32,7 @@ class Limits:
     body_bytes: int = 64 * 2**20
     prompt_letters: int = 2_000
     clip_pixels: int = 64_000_000
+    reading_seconds: float = 20.0
     under_way: int = 16
     codes_a_minute: int | None = None
 
@@ -38,6 +40,11 @@ class Limits:
         for name, value in vars(self).items():
             if value is not None:
                 within(f"--{name.replace('_', '-')}", value, 1)
+
+    def check_pixels(self, height: int, width: int, frames: int, clips: int) -> None:
+        """Check that all frames of all clips have at most `clip_pixels`; RequestError if not."""
+        if (pixels := height * width * frames * clips) > self.clip_pixels:
+            raise RequestError(f"the clip has {pixels} pixels in all; at most {self.clip_pixels} are made")
 
 
 class Keys:

@@ -130,9 +130,9 @@ class Job:
         """A name for a file of the clip, without its suffix: what the clip is, and its seed."""
         return "-".join(re.findall(r"[^\W_]+", f"{self.words[:_NAME_LETTERS]} seed {self.seed}"))
 
-    def files(self, folder: Path) -> dict[str, Any]:
-        """Return the files in the folder of the job as arguments of `generate`."""
-        return grouped({name: str(folder / name) for name in self.uploads})
+    def paths(self, folder: Path) -> dict[str, str]:
+        """Return the paths of the files in the folder of the job, by their fields."""
+        return {name: str(folder / name) for name in self.uploads}
 
     def for_log(self) -> dict[str, Any]:
         """Return the job for a line of the log. The log may leave the prompt out."""

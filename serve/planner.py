@@ -1,26 +1,29 @@
 """The planner: threads that turn jobs into requests while the engine advances clips and worlds.
 
 In: a job and the files in its folder. Out: a `Request`. A job is planned once, when it is asked for. Its plan is held
-here until the engine takes the job. Only these threads read and tokenize uploaded films. A limited number of plans is
-held, so a job may be planned again, as may one that an earlier server stored.
+here until the engine takes the job. Only these threads tokenize uploaded files, which processes of their own read. A
+limited number of plans is held, so a job may be planned again, as may one that an earlier server stored.
 """
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from threading import Lock
 
 from reelm.errors import RequestError
+from reelm.media.untrusted import Readers, ReadingLimits
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
 from reelm.sampling.request import Request
 
+from .access import Limits
 from .job import Job, as_uploaded, grouped
 from .jobs import Jobs
+from .turns import Turns
 
-_THREADS = 2  # so that a long film does not delay a request with only words
+_READING = 2  # jobs with files that are planned at once, each of another key
 _MOST_HELD = 64  # plans; one with only words takes kilobytes, one with a film holds its frames
 
 
@@ -34,11 +37,15 @@ class Planner:
     Args:
         models: by name.
         jobs: the table of jobs, which knows their folders.
+        limits: of each request and each key.
     """
 
-    def __init__(self, models: Mapping[str, Model], jobs: Jobs):
-        self._models, self._jobs, self._lock = models, jobs, Lock()
-        self._threads = ThreadPoolExecutor(_THREADS, "planner")
+    def __init__(self, models: Mapping[str, Model], jobs: Jobs, limits: Limits):
+        self._models, self._jobs, self._limits, self._lock = models, jobs, limits, Lock()
+        most = 3 * limits.clip_pixels
+        self._readers = Readers(ReadingLimits(seconds=limits.reading_seconds, answer_bytes=most))
+        # Jobs of words alone take milliseconds, and never wait for those with files.
+        self._words, self._files = Turns("planner", 1), Turns("planner-files", _READING)
         self._waiting = set[Future[Request]]()
         self._held = dict[str, Request]()
         self._closed = False
@@ -51,7 +58,8 @@ class Planner:
                 planned.set_exception(Closed())
                 return planned
             self._waiting.add(planned)
-            self._threads.submit(self._work, job, planned)
+            turns = self._files if job.uploads else self._words
+            turns.add(job.owner, partial(self._work, job, planned))
         return planned
 
     def hold(self, job_id: str, request: Request) -> None:
@@ -80,7 +88,9 @@ class Planner:
         """Plan no more, because the server ends. Plans under way fail with `Closed`."""
         with self._lock:
             self._closed, waiting = True, [*self._waiting]
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for turns in (self._words, self._files):
+            turns.close()
+        self._readers.close()
         for planned in waiting:
             self._end(planned, partial(planned.set_exception, Closed()))
 
@@ -104,9 +114,12 @@ class Planner:
         model, folder = self._models.get(job.model), self._jobs.folder(job.id)
         if model is None:  # an earlier server took the job
             raise RequestError(f"the model {job.model!r} is not served any more")
-        arguments = {**job.settings, "seed": job.seed, **job.files(folder)}
+        files = grouped(self._readers.files(job.paths(folder)))
         try:
-            request = plan(model, job.prompt, *read_arguments(arguments))
+            sources, options = read_arguments({**job.settings, "seed": job.seed, **files})
+            height, width = options.height or model.defaults.height, options.width or model.defaults.width
+            self._limits.check_pixels(height, width, options.num_frames or 1, options.best_of)  # before memory is taken
+            request = plan(model, job.prompt, sources, options)
         except RequestError as error:
             raise RequestError(as_uploaded(job, folder, str(error))) from error
         summary = dict(request.inputs.summary) | grouped(job.uploads)

@@ -118,7 +118,7 @@ class _Routes:
         self._jobs = Jobs(server.home, server.queue)
         self._recordings = Recordings(self._jobs)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
-        planner = Planner(server.models, self._jobs)
+        planner = Planner(server.models, self._jobs, server.limits)
         self._engine = Engine(
             server.models,
             self._jobs,

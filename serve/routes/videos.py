@@ -140,9 +140,7 @@ class Videos:
         """Store a planned job, and hold its plan."""
         planned = request.choice.settings
         height, width = planned.shown
-        pixels = height * width * (planned.num_frames or 1) * planned.best_of
-        if pixels > self.limits.clip_pixels:
-            raise RequestError(f"the clip has {pixels} pixels in all; at most {self.limits.clip_pixels} are made")
+        self.limits.check_pixels(height, width, planned.num_frames or 1, planned.best_of)
         shape = model.video_tokenizer.config.latent_shape(1, planned.height, planned.width)
         codes = model.latent_frames(planned.num_frames or 1) * shape[1] * shape[2] * planned.best_of
         if wait := self.allowance.take(job.owner, codes):

@@ -210,7 +210,7 @@ def test_a_storyboard_is_a_setting_and_its_pictures_are_files(tmp_path: Path):
         settings=asked.settings,
         uploads={name: file.name for name, file in asked.files.items()},
     )
-    files = job.files(tmp_path)["references"]
+    files = grouped(job.paths(tmp_path))["references"]
     assert [Path(file).read_bytes() for file in files] == [b"one", b"two"]
     assert grouped(job.uploads) == {"references": ["1.png", "2.png"]}
 
