@@ -2,7 +2,10 @@
 
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -74,6 +77,48 @@ def test_a_copy_follows_the_other_end_and_reads_only_what_changed(bucket):
     assert remote.fetched(f"{bucket}/films") == folder
     assert (folder / "b" / "c.txt").read_text() == "three" and (folder / "a.txt").stat().st_mtime_ns == before
     assert not (folder / "stray.txt").exists()
+
+
+# Copies a folder of a bucket that is a folder beside it, and notes each file that is read from it.
+COPIES = """
+import sys
+import time
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+from reelm.storage.remote import fetched
+
+class Shelf(LocalFileSystem):
+    protocol = "shelf"
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("shelf://", sys.argv[1] + "/"))
+
+    def get_file(self, name, target, **options):
+        time.sleep(0.05)  # as long as a bucket takes
+        with open(sys.argv[1] + "/read", "a") as file:
+            file.write(name + chr(10))
+        super().get_file(name, target, **options)
+
+fsspec.register_implementation("shelf", Shelf)
+for _ in range(3):
+    folder = fetched("shelf://films")
+    assert len([*folder.iterdir()]) == 20 and all(Path(each).read_text() for each in folder.iterdir())
+"""
+
+
+def test_processes_of_a_machine_share_one_copy(tmp_path):
+    (tmp_path / "films").mkdir()
+    for number in range(20):
+        (tmp_path / "films" / f"{number}.txt").write_text(f"film {number}")
+    command = [sys.executable, "-c", COPIES, str(tmp_path)]
+    environment = os.environ | {"REELM_HOME": str(tmp_path / "home")}
+    processes = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) for _ in range(8)]
+    assert [process.communicate()[1].decode() for process in processes] == [""] * 8
+    assert [process.returncode for process in processes] == [0] * 8
+    assert len((tmp_path / "read").read_text().splitlines()) == 20
 
 
 def test_a_copy_of_an_archive_follows_bytes_that_change_without_their_length(bucket, tmp_path):

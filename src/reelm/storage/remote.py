@@ -23,6 +23,7 @@ from reelm.extras import how_to_install
 
 from .atomic import TEMPORARY, replacing, write_json
 from .home import home
+from .locks import in_turn
 from .names import inside
 
 # With two slashes as typed, or with one, as `pathlib` leaves it.
@@ -44,6 +45,8 @@ def is_remote(path: str | Path) -> bool:
 
 def fetched(path: str | Path) -> Path:
     """Copy the files at `path` to this machine and return the copy; unchanged files are not read again.
+
+    Processes of one machine share the copy: the first one makes it, the others wait for it.
 
     Raises:
         RequestError: the scheme is unknown, its package is not installed, nothing is there, or a file's name leads out
@@ -120,7 +123,12 @@ class _Place:
         self._sent: dict[str, tuple[int, int]] = {}
 
     def pull(self) -> bool:
-        """Copy the remote files into the folder; return whether there are any."""
+        """Copy the remote files into the folder, one process at a time; return whether there are any."""
+        self._known.parent.mkdir(parents=True, exist_ok=True)
+        with in_turn(self._known.with_name("pull.lock"), f"waiting for another process that copies {self.url}"):
+            return self._pull()
+
+    def _pull(self) -> bool:
         self._files.invalidate_cache()
         there: dict[str, Any] = self._files.find(self._root, detail=True)
         try:
@@ -142,7 +150,6 @@ class _Place:
             if path.relative_to(self.folder).as_posix() not in versions:
                 path.unlink(missing_ok=True)
         self._sent = _state(self.folder)
-        self._known.parent.mkdir(parents=True, exist_ok=True)
         write_json(self._known, versions)
         return bool(there)
 
