@@ -47,6 +47,10 @@ class MeshSpec:
             sizes[name] = int(size)
         return cls(**{"data": 1, **sizes} if -1 in sizes.values() else sizes)
 
+    def __str__(self) -> str:
+        sizes = {name: size for name, size in asdict(self).items() if size != 1} or {"data": 1}
+        return ",".join(f"{name}={size}" for name, size in sizes.items())
+
     def check_copies(self) -> None:
         """Raise RequestError if an axis is set that only language models use."""
         for axis in ("tensor", "sequence"):

@@ -298,12 +298,18 @@ def test_a_device_that_is_not_there_is_said(device):
 
 
 def test_a_mesh_in_words_sets_the_fields_of_the_mesh(capsys):
+    from reelm import configs
     from reelm.cli.parse import parse
     from reelm.lm.mesh import MeshSpec
 
     command: Any = parse(["train", "lm", "demo", "--workdir", "w", "--mesh", "data=2,fsdp=4"])
     assert command.settings.mesh == MeshSpec(data=2, fsdp=4)
     assert_refused(["train", "lm", "demo", "--workdir", "w", "--mesh=model=2"], "axes are data, fsdp", capsys)
+    # The mesh of a preset is replaced, not mixed with the words.
+    command = parse(["train", "lm", "1b", "--workdir", "w", "--mesh", "fsdp=8"])
+    assert command.settings.mesh == MeshSpec(fsdp=8) != configs.get("lm", "1b").mesh
+    line = ["train", "lm", "demo", "--workdir", "w", "--mesh.fsdp", "8"]
+    assert_refused(line, "there is no option --mesh.fsdp; write --mesh fsdp=8", capsys)
 
 
 @pytest.mark.parametrize("flag", ["--dry-run", "--loop.dry-run"])

@@ -15,6 +15,8 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from reelm.lm.mesh import MeshSpec
+
 
 class Group(NamedTuple):
     """Commands that the overview shows together.
@@ -59,6 +61,14 @@ _ROWS = PrimitiveConstructorSpec(
     is_instance=lambda value: isinstance(value, tuple),
     str_from_instance=lambda rows: [",".join(map(str, row)) for row in rows],
 )
+# One option for a mesh, as everywhere else: tyro would make one of each axis, and the others would keep their defaults.
+_MESH = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="AXIS=N,...",
+    instance_from_str=lambda words: MeshSpec.parse(words[0]),
+    is_instance=lambda value: isinstance(value, MeshSpec),
+    str_from_instance=lambda mesh: [str(mesh)],
+)
 
 
 @optional_fields.struct_rule
@@ -81,6 +91,8 @@ def _mark_optional(info: StructTypeInfo) -> StructConstructorSpec | None:
 
 
 def _marked(field: StructFieldSpec) -> StructFieldSpec:
+    if field.type is MeshSpec:
+        field = replace(field, type=Annotated[field.type, _MESH])  # type: ignore[arg-type]
     if field.type == _Rows:
         field = replace(field, type=Annotated[field.type, _ROWS])  # type: ignore[arg-type]
     if field.default is not None and field.default != ():

@@ -107,12 +107,12 @@ def parse(arguments: Sequence[str]) -> Command:
         known = f"perhaps {near[0]}" if near else f"known are {', '.join(COMMANDS)}"
         raise RequestError(f"there is no command {name}; {known}")
     if name == "train":
-        from .commands.train import is_configured, train_arguments, with_mesh_fields
+        from .commands.train import is_configured, train_arguments
 
         if is_configured(rest):
             # The fields that can be set are known once the configuration is.
             described = train_arguments(*rest[:2])
-            asked = _Asked(" ".join(["reelm", name, *rest[:2]]), with_mesh_fields(rest[2:]), get_args(described)[0])
+            asked = _Asked(" ".join(["reelm", name, *rest[:2]]), rest[2:], get_args(described)[0])
             return _parse(described, asked)
     asked = _Asked(f"reelm {name}", rest, command_type(name))
     return _parse(asked.command, asked, config=_MARKERS)
@@ -194,6 +194,9 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
         )
     if draws and (absent := ABSENT.get(name.lower().replace("-", "_"))) is not None:
         return f"there is no option {flag}; {absent}"
+    if flag.startswith("--mesh."):
+        size = " ".join(tokens).replace("=", " ").split()[1:2] or ["N"]
+        return f"there is no option {flag}; write --mesh {flag.removeprefix('--mesh.')}={size[0]}"
     if seconds := _frames_of(flag, tokens):
         return f"there is no option {flag}; the name is --num-frames{seconds}"
     near = [each for each in known if each.endswith(f".{name}") or _short(each) == flag]

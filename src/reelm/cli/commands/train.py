@@ -71,19 +71,3 @@ def train_arguments(stage: str, name: str) -> Any:
         frozen=True,
     )
     return tyro.conf.AvoidSubcommands[described]
-
-
-def with_mesh_fields(arguments: list[str]) -> list[str]:
-    """Return the arguments with `--mesh data=2,fsdp=4` replaced by one option for each axis."""
-    from reelm.lm.mesh import MeshSpec
-
-    spelled: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        flag, equals, text = word.partition("=")
-        if flag == "--mesh":
-            spec = MeshSpec.parse(text if equals else next(words, ""))
-            spelled += [f"--mesh.{axis}={size}" for axis, size in vars(spec).items()]
-        else:
-            spelled.append(word)
-    return spelled
