@@ -6,7 +6,7 @@ import * as paths from "./paths.js";
 
 let shots = []; // {prompt, seconds or null, cut, tracks, camera}; none without a storyboard
 let at = 0; // the shot that the form shows
-let able = { any: false, cuts: false };
+let able = false; // whether the model cuts: without a cut, other words change nothing
 let usual = 1; // default seconds of a shot
 
 export const told = () => shots.length > 0;
@@ -23,12 +23,12 @@ export function span() {
 
 export function values() {
   keep();
-  const shot = ({ prompt, cut, ...others }, first) => ({ ...others, prompt, seconds: lasts(others), cut: first || (cut && able.cuts) });
+  const shot = ({ prompt, cut, ...others }, first) => ({ ...others, prompt, seconds: lasts(others), cut: first || cut });
   return told() ? { storyboard: shots.map((each, number) => shot(each, number === 0)) } : {};
 }
 
 export function restore({ storyboard = [] }) {
-  shots = able.any ? storyboard.map(({ cut = true, ...others }) => ({ ...others, cut })) : [];
+  shots = able ? storyboard.map(({ cut = true, ...others }) => ({ ...others, cut })) : [];
   if (told()) load(0);
   draw();
 }
@@ -48,8 +48,8 @@ function read(text) {
 
 export function meet(model, preset) {
   usual = preset;
-  able = { cuts: model.tasks.includes("shots"), any: ["shots", "continuation"].some((each) => model.tasks.includes(each)) && !model.keys.length };
-  if (!able.any) shots = [];
+  able = model.tasks.includes("shots") && !model.keys.length;
+  if (!able) shots = [];
   draw();
 }
 
@@ -73,9 +73,9 @@ function load(number) {
 }
 
 function draw() {
-  $("storyboard").hidden = !able.any;
+  $("storyboard").hidden = !able;
   $("shots").hidden = !told();
-  $("shot-cut").parentElement.hidden = !told() || !able.cuts || at === 0;
+  $("shot-cut").parentElement.hidden = !told() || at === 0;
   for (const name of ["remove-shot", "save-shots", "shot-earlier", "shot-later"]) $(name).hidden = !told();
   $("shot-earlier").disabled = at === 0;
   $("shot-later").disabled = at >= shots.length - 1;
@@ -90,7 +90,7 @@ function draw() {
 // A shot in the timeline, as wide as it is long.
 function block(shot, number) {
   const words = shot.prompt.trim() || word("no_words"), length = word("n_seconds", { n: Number(lasts(shot).toFixed(1)) });
-  const cut = number > 0 && shot.cut && able.cuts;
+  const cut = number > 0 && shot.cut;
   const heard = (text) => element("span", { className: "hidden" }, text); // text for screen readers
   const button = element("button", { type: "button", ariaPressed: String(number === at), title: words },
     heard(`${word("shot", { n: number + 1 })}: `), element("span", { className: "words" }, words),
@@ -105,10 +105,10 @@ $("add-shot").addEventListener("click", () => {
   if (!told()) {
     shots = [{}];
     at = 0;
-    $("shot-cut").checked = able.cuts;
+    $("shot-cut").checked = true;
   }
   keep();
-  shots.splice(at + 1, 0, { prompt: shots[at].prompt, seconds: shots[at].seconds, cut: able.cuts });
+  shots.splice(at + 1, 0, { prompt: shots[at].prompt, seconds: shots[at].seconds, cut: true });
   load(at + 1);
   draw();
   $("prompt").focus();
