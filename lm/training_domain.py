@@ -10,9 +10,12 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from reelm.errors import RequestError
 from reelm.tokenizer.text.prompt_retrieval import Similarity
 
+_TOLERANCE = 1.05  # times the fastest track that is not too fast
 _NAMED = 5  # unknown words that a warning names
 # Words that any prompt may have: they say nothing of what is to be seen.
 _ANY = frozenset(
@@ -37,6 +40,7 @@ class TrainingDomain:
         words: of its captions, in small letters.
         similarity: probability that a prompt means one of the captions, as prompt retrieval tells it; below that, it
             means none of them.
+        track_speed: of the fastest subject whose track was learned: shares of the picture a second.
     """
 
     sizes: tuple[tuple[int, int], ...] = ()
@@ -44,6 +48,12 @@ class TrainingDomain:
     frames: int | None = None
     words: tuple[str, ...] = ()
     similarity: float | None = None
+    track_speed: float | None = None
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it is known which words the training saw."""
+        return bool(self.words) or self.similarity is not None
 
     def with_all(self, other: "TrainingDomain") -> "TrainingDomain":
         """Return the training domain of both trainings; what one of them did not record is not recorded."""
@@ -56,12 +66,18 @@ class TrainingDomain:
             rates=both(self.rates, other.rates),
             frames=max(self.frames, other.frames) if self.frames and other.frames else None,
             words=both(self.words, other.words),
+            track_speed=max(filter(None, (self.track_speed, other.track_speed)), default=None),
         )
 
     def __post_init__(self):
-        numbers = (*(side for size in self.sizes for side in size), *self.rates, self.frames or 1)
+        numbers = (
+            *(side for size in self.sizes for side in size),
+            *self.rates,
+            self.frames or 1,
+            self.track_speed or 1,
+        )
         if min(numbers) <= 0 or not -1 <= (self.similarity or 0) <= 1:
-            raise RequestError("sizes, rates and frames must be above 0, the similarity between -1 and 1")
+            raise RequestError("sizes, rates, frames and speeds must be above 0, the similarity between -1 and 1")
 
 
 def outside(
@@ -101,6 +117,28 @@ def outside(
             nearest = f"; nearest: {_quoted(sorted(near))}" if near else ""
             warnings.append(f"{name} may not know {prompt!r}: its captions have no {_quoted(unknown)}{nearest}")
     return warnings
+
+
+def too_fast(name: str, domain: TrainingDomain, tracks: np.ndarray, fps: float) -> list[str]:
+    """Return a warning for each track (x, y) float [n, T, 2] that is faster than those of the training."""
+    if domain.track_speed is None:
+        return []
+    return [
+        f"{name} learned tracks of up to {domain.track_speed:.2g} of the picture a second: track {number} goes at "
+        f"{speed:.2g}, and what follows it may fall apart"
+        for number, track in enumerate(tracks, 1)
+        if (speed := speed_of(track, fps)) > _TOLERANCE * domain.track_speed
+    ]
+
+
+def speed_of(track: np.ndarray, fps: float) -> float:
+    """Return the highest speed of a track (x, y) float [T, 2] over half a second, in shares of the picture a second.
+
+    It is 0 for a subject whose places are not known.
+    """
+    frames = max(1, min(round(fps / 2), len(track) - 1))
+    ways = np.linalg.norm(track[frames:] - track[:-frames], axis=-1)
+    return float(np.nan_to_num(ways).max(initial=0.0)) * fps / frames
 
 
 def _unknown(domain: TrainingDomain, prompt: Sequence[str]) -> list[str]:

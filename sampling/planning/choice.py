@@ -10,7 +10,7 @@ from reelm.errors import RequestError
 from reelm.lm.control.sources import Source
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.tasks import TASKS, Task
-from reelm.lm.training_domain import outside
+from reelm.lm.training_domain import outside, too_fast
 from reelm.sampling import best_of
 from reelm.sampling.conditions.references import check_names
 from reelm.sampling.folder import shipped
@@ -36,8 +36,9 @@ def choose(model: ModelParts, inputs: Inputs) -> Choice:
     lm = model.language_models[draws]
     _check(model.name, lm, inputs)
     overlap = _latent_overlap(model, inputs)
+    fast = _too_fast(model, lm, inputs)
     warnings = [
-        [*_outside(model, lm, prompt, inputs), *_changes(model.name, lm, script), *inputs.notes]
+        [*_outside(model, lm, prompt, inputs), *_changes(model.name, lm, script), *fast, *inputs.notes]
         for prompt, script in zip(inputs.prompts, inputs.scripts, strict=True)
     ]
     if inputs.options.strict and any(warnings):
@@ -148,14 +149,20 @@ def _outside(model: ModelParts, lm: LanguageModel, prompt: Prompt, inputs: Input
     return outside(model.name, lm.training_domain, words, **size, similarity=model.similarity)
 
 
+def _too_fast(model: ModelParts, lm: LanguageModel, inputs: Inputs) -> list[str]:
+    """Return a sentence for each track that is faster than those of the training."""
+    fps = inputs.options.fps or model.defaults.fps
+    tracks = (each.steering.tracks for each in (inputs.conditions, *inputs.shots))
+    return [said for each in tracks if each is not None for said in too_fast(model.name, lm.training_domain, each, fps)]
+
+
 def _changes(name: str, lm: LanguageModel, script: Script) -> list[str]:
     """Return a sentence about words that change where no cut is, if it is known what the training saw.
 
     A clip of training has the same words from its beginning to its end.
     """
-    recorded = lm.training_domain.words or lm.training_domain.similarity is not None
     pairs = zip(script, script[1:], strict=False)
-    if recorded and any(new.words != old.words and not new.cut for old, new in pairs):
+    if lm.training_domain.has_words and any(new.words != old.words and not new.cut for old, new in pairs):
         return [f"{name} never saw words change without a cut: the first ones may stay"]
     return []
 

@@ -4,7 +4,7 @@ In: sizes of the model, token sets, folders. Out: a `Text`. An encoder embeds th
 later this run and all others read them from a cache on disk.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -14,7 +14,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prompts import check_text, truncated
-from reelm.lm.training_domain import TrainingDomain
+from reelm.lm.training_domain import TrainingDomain, speed_of
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.remote import fetched
@@ -26,6 +26,7 @@ from reelm.train.parts import TEXT_FILE
 from reelm.train.run import processes
 
 _COUNTED = 20_000  # samples whose captions are searched for words
+_MEASURED = 1_000  # samples whose tracks are measured
 _MOST_WORDS = 1_000  # of captions; above it most words are rare, and a missing word means nothing
 
 
@@ -74,6 +75,7 @@ def training_domain_of(sources: Sequence[TokenSource], text: Text) -> TrainingDo
         rates=tuple(sorted({source.index.fps for source in sources})),
         frames=max(run.frames for run in runs),
         words=tuple(sorted(words)) if len(words) <= _MOST_WORDS else (),
+        track_speed=max(_speeds(sources), default=None),
     )
 
 
@@ -84,6 +86,15 @@ def embed(model: LMConfig, text: Text, sources: Iterable[TokenSource]) -> None:
         mine = list(filter(str.strip, captions))[jax.process_index() :: jax.process_count()]
         text.keep(truncated(model, text, caption) for caption in mine)
         processes.from_first(lambda: None)  # all processes wait for each other
+
+
+def _speeds(sources: Sequence[TokenSource]) -> Iterator[float]:
+    """Yield the speed of each subject that moves, in samples that know the tracks."""
+    for source in sources:
+        for index in range(min(len(source), _MEASURED)):
+            for track in source[index].get("tracks", ()):
+                if speed := speed_of(track, source.index.fps):
+                    yield speed
 
 
 def _captions(samples: Iterable[TokenSample]) -> list[str]:
