@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -195,15 +196,22 @@ def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float
 
 def recorded_keys(video: VideoSource | None) -> Sequence[Sequence[str]]:
     """Return the keys that a clip was played with, from its `info`; [] if that has none."""
-    if isinstance(video, Clip):
-        info = video.info
-    elif isinstance(video, str | os.PathLike):
-        info = of_comment(read_note(video))[1]
-    else:
-        info = {}
-    keys = info.get("keys", [])
+    keys = _recorded(video).get("keys", [])
     lists = isinstance(keys, list) and all(isinstance(each, list | tuple) for each in keys)
     return [[key for key in each if isinstance(key, str)] for each in keys] if lists else []
+
+
+def recorded_words(video: VideoSource | None) -> str | None:
+    """Return the prompt that a clip was made of, from its `info`; None if that has none."""
+    words = _recorded(video).get("prompt")
+    return words if isinstance(words, str) else None
+
+
+def _recorded(video: VideoSource | None) -> Mapping[str, Any]:
+    """Return the `info` of a clip, as it is or in its file; {} of anything else."""
+    if isinstance(video, Clip):
+        return video.info
+    return of_comment(read_note(video))[1] if isinstance(video, str | os.PathLike) else {}
 
 
 def _as_uint8(name: str, video: np.ndarray) -> Frames:

@@ -32,7 +32,7 @@ class Sources:
     pictures of Pillow. Other sizes are scaled and cropped about the centre.
 
     Attributes:
-        image: The first frame.
+        image: The first frame. A model draws it anew with what it knows, so a photo does not stay one.
         last_image: The last frame.
         keyframes: Frame number from 0 -> picture.
         video: Clip to continue after its last whole latent frame. With `mask`, clip to edit. A silent clip of exactly
