@@ -1,6 +1,8 @@
 """Access control: the keys of clients, the limits of a request, and the allowance of each key."""
 
 import hmac
+import logging
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,11 @@ from threading import Lock
 from reelm.errors import RequestError, reason
 from reelm.storage.fields import lines_of, read_text
 from reelm.value_checks import within
+
+OPERATOR = "operator"  # the name of the key that may see the figures of all
+_LEAST, _MOST = 8, 512  # letters of a key
+
+_log = logging.getLogger("reelm.serve")
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -23,6 +30,8 @@ class Limits:
         clip_pixels: Pixels of a clip, all frames together.
         reading_seconds: Seconds for which the files of a request may be read.
         under_way: Jobs of one key that wait or run.
+        live: Live clips and worlds of one key that play.
+        stored_bytes: Bytes of the clips and files of one key that are kept.
         codes_a_minute: Codes that each key may ask for in a minute. Default: any number.
 
     Raises:
@@ -34,6 +43,8 @@ class Limits:
     clip_pixels: int = 64_000_000
     reading_seconds: float = 20.0
     under_way: int = 16
+    live: int = 4
+    stored_bytes: int = 4 * 2**30
     codes_a_minute: int | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +95,13 @@ class Keys:
         lines = [line for line in lines if line and not line[0].startswith("#")]
         if not lines or any(len(line) != 2 for line in lines):
             raise RequestError(f"{self._path} must hold lines of a name and a key, with a space between them")
+        for what, values in zip(("name", "key"), zip(*lines, strict=True), strict=True):
+            if len({*values}) < len(values):
+                raise RequestError(f"{self._path} gives a {what} twice; each {what} stands in one line")
+        if short := [name for name, key in lines if not _LEAST <= len(key) <= _MOST]:
+            raise RequestError(f"the key of {short[0]!r} in {self._path} must have {_LEAST} to {_MOST} letters")
+        if status.st_mode & stat.S_IROTH:
+            _log.warning("other users of this machine can read %s; do chmod 600", self._path)
         self._keys, self._read_at = {name: key.encode() for name, key in lines}, stamp
 
 

@@ -17,8 +17,6 @@ from itertools import product
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
 from reelm.energy import Meter
 from reelm.errors import RequestError, reason
 from reelm.sampling.arguments import read_arguments
@@ -36,6 +34,7 @@ from .jobs import Jobs
 from .live import Live
 from .metrics import Metrics
 from .planner import Closed, Planner
+from .preview import Preview
 from .traces import Traces
 from .world import World
 
@@ -82,9 +81,10 @@ class Engine(Thread):
     ):
         super().__init__(name="engine", daemon=True)
         self.warm = Event()  # set once the usual programs are compiled
-        self.previews: dict[str, np.ndarray] = {}  # newest frame of each job that runs, uint8 [H, W, 3]
+        self.previews: dict[str, Preview] = {}  # newest frame of each job that runs
         self._models, self._jobs, self._planner, self._tell, self._most = models, jobs, planner, tell, rows
         self._metrics, self._traces, self._meter = metrics, traces, meter
+        self.compile_seconds: float | None = None  # that a clip waits for programs of its own; None: unknown
         self._warm_up_settings = _WARM_UP[warm_up]
         self._workers = device_workers(metrics.drew)
         self._planning: dict[str, tuple[Job, Future[Request]]] = {}
@@ -115,19 +115,14 @@ class Engine(Thread):
         """Whether no more jobs are begun, because the server ends."""
         return self._draining
 
-    @property
-    def plays_enough(self) -> bool:
-        """Whether there are as many live clips and worlds as the server can play."""
-        return sum(not live.closed for live in [*self._live]) >= self._most
-
-    def play(self, live: Live | World) -> None:
-        """Make a live clip, or a world, until it is closed."""
+    def play(self, live: Live | World) -> Future[None]:
+        """Make a live clip, or a world, until it is closed. The future ends when it has begun."""
 
         def begin() -> None:
             live.open(self._models[live.model], self._freest())
             self._live.append(live)
 
-        self.call(begin)
+        return self.call(begin)
 
     def wake(self) -> None:
         """Make the thread look for new jobs."""
@@ -193,6 +188,7 @@ class Engine(Thread):
             one = replace(usual, choice=choice, stream=plan_stream(model, usual.inputs, choice))
             slots = [batch.join(one.drawer, one.stream) for _ in range(rows)]
             streams = [stream(one, slot) for slot in slots]
+            start = time.monotonic()
             # One row goes on into the next window. More rows use all their programs in two latent frames.
             for _ in range(config.frames + 1 if rows == 1 else 2):
                 for pieces in streams:
@@ -200,6 +196,8 @@ class Engine(Thread):
                     if self._ended:
                         return
                     next(pieces, None)
+            if rows == 1:
+                self.compile_seconds = max(self.compile_seconds or 0.0, time.monotonic() - start)
             for slot in slots:
                 slot.close()
         _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)
@@ -305,7 +303,7 @@ class Engine(Thread):
         job = run.job
         if job.id not in self.previews:
             self._metrics.showed(time.time() - job.created_at)
-        self.previews[job.id] = run.newest
+        self.previews[job.id] = Preview(run.newest)
         if run.state is State.DRAWN:
             self._traces.note(job, "decode", job.started_at, run.decoded, seconds=job.seconds, size=job.size)
             self._share_energy()  # of the last latent frame, too
@@ -334,7 +332,7 @@ class Engine(Thread):
         else:
             _log.info("refused" if at_fault else "disk full", extra={"about": job.for_log()})
         self._traces.note(job, "decode", job.started_at, time.time(), error=code)
-        message = reason(error) if at_fault or full else f"{type(error).__name__}: {reason(error)}"
+        message = reason(error) if at_fault or full else "the server failed; its log says how"
         message = as_uploaded(job, self._jobs.folder(job.id), message)
         self._write(lambda: self._jobs.fail(job.id, code, message))
         self._tell(job.id)

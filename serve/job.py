@@ -14,6 +14,9 @@ _NAME_LETTERS = 60  # of words in the name of a file
 Status = Literal["queued", "in_progress", "completed", "failed"]
 
 
+_JOB_ID = re.compile(r"video_[0-9a-f]{24}")
+
+
 class Video(TypedDict):
     """A job for clients, as JSON values.
 
@@ -138,6 +141,11 @@ class Job:
         """Return the job for a line of the log. The log may leave the prompt out."""
         names = ("id", "owner", "model", "seconds", "size", "prompt")
         return {"job" if name == "id" else name: getattr(self, name) for name in names}
+
+
+def is_job_id(name: str) -> bool:
+    """Return whether a name has the form of a job's id."""
+    return _JOB_ID.fullmatch(name) is not None
 
 
 def grouped(values: Mapping[str, Any]) -> dict[str, Any]:

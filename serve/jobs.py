@@ -6,6 +6,7 @@ of a cancel, a deletion and an end at the same time succeeds. Each job has a fol
 
 import fcntl
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -16,9 +17,9 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any, Literal
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
-from .job import Job
+from .job import Job, is_job_id
 
 Order = Literal["asc", "desc"]
 
@@ -35,6 +36,10 @@ _MAPPINGS = ("settings", "uploads")  # kept as JSON
 
 class QueueFull(Exception):
     """As many jobs wait as the server takes."""
+
+
+class TooMany(Exception):
+    """As many jobs of a key wait or run as it may have."""
 
 
 class Jobs:
@@ -55,7 +60,7 @@ class Jobs:
             raise
         known = {row["id"] for row in self._rows("select id from jobs")}
         for folder in (home / _FOLDERS).glob("*"):  # a server was killed while it stored or deleted the job
-            if folder.name not in known:
+            if folder.name not in known and is_job_id(folder.name):
                 self.remove_files(folder.name)
 
     def close(self) -> None:
@@ -68,11 +73,16 @@ class Jobs:
         """Return the folder of a job's files, which may not be there yet."""
         return self._home / _FOLDERS / job_id
 
-    def add(self, job: Job) -> None:
+    def add(self, job: Job, under_way: int | None = None) -> None:
         """Store a new job at the end of the queue, or one that is completed already.
+
+        Args:
+            job: to store.
+            under_way: jobs that its owner may have, waiting or running, with this one. None for any number.
 
         Raises:
             QueueFull: too many jobs wait already.
+            TooMany: its owner has as many under way as it may.
             sqlite3.OperationalError: the disk is full.
         """
         row = vars(job) | {name: json.dumps(dict(getattr(job, name))) for name in _MAPPINGS}
@@ -82,6 +92,8 @@ class Jobs:
             (waiting,) = self._table.execute("select count(*) from jobs where status = 'queued'").fetchone()
             if job.status == "queued" and waiting >= self._most:
                 raise QueueFull
+            if under_way is not None and self._under_way(job.owner) >= under_way:
+                raise TooMany
             self._table.execute(f"insert into jobs ({names}) values ({', '.join('?' * len(row))})", [*row.values()])
 
     def claim(self) -> Job | None:
@@ -116,8 +128,8 @@ class Jobs:
             conditions.append("owner = ?")
             values.append(owner)
         if after is not None:
-            found = self._rows("select number from jobs where id = ?", after)
-            if not found:
+            found = self._rows("select number, owner from jobs where id = ?", after)
+            if not found or owner not in (None, found[0]["owner"]):
                 raise RequestError(f"there is no video {after!r} to list after")
             conditions.append("number > ?" if order == "asc" else "number < ?")
             values.append(found[0]["number"])
@@ -141,10 +153,22 @@ class Jobs:
 
     def under_way(self, owner: str) -> int:
         """Return how many jobs of an owner wait or run."""
-        (row,) = self._rows(
-            "select count(*) as jobs from jobs where owner = ? and status in ('queued', 'in_progress')", owner
-        )
-        return row["jobs"]
+        with self._lock:
+            return self._under_way(owner)
+
+    def _under_way(self, owner: str) -> int:
+        counted = "select count(*) from jobs where owner = ? and status in ('queued', 'in_progress')"
+        (jobs,) = self._table.execute(counted, (owner,)).fetchone()
+        return jobs
+
+    def stored_bytes(self, owner: str) -> int:
+        """Return the bytes of all files of an owner's jobs."""
+        rows = self._rows("select id from jobs where owner = ?", owner)
+        return sum(path.stat().st_size for row in rows for path in _files(self.folder(row["id"])))
+
+    def ended_before(self, seconds: float) -> list[str]:
+        """Return the ids of the jobs that had ended by a time, in seconds since 1970."""
+        return [row["id"] for row in self._rows("select id from jobs where completed_at < ?", seconds)]
 
     def note(self, job_id: str, progress: int) -> bool:
         """Store the progress of a job, in percent; return whether the job is still wanted."""
@@ -213,9 +237,20 @@ class Jobs:
         return _job(rows[0]) if rows else None
 
 
+def _files(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except FileNotFoundError:  # deleted, or nothing is written yet
+        return []
+
+
 def _lock(home: Path) -> IO[str]:
     """Lock a server's home, and return the lock's file. The system unlocks it when the process dies."""
-    file = (home / "lock").open("w")
+    try:
+        file = os.fdopen(os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
+    except OSError as error:
+        raise RequestError(f"{home / 'lock'} cannot be locked: {reason(error)}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -225,6 +260,10 @@ def _lock(home: Path) -> IO[str]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))  # it holds what people asked for
+    except OSError as error:
+        raise RequestError(f"the jobs in {path} cannot be read: {reason(error)}") from error
     table = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     table.row_factory = sqlite3.Row
     try:

@@ -22,7 +22,8 @@ from .access import LOCAL, Keys, Limits
 from .engine import WarmUp
 from .routes.app import Server
 
-_HEAD_SECONDS, _CONNECTIONS = 20.0, 512
+_HEAD_SECONDS, _REST_SECONDS, _CONNECTIONS = 20.0, 2.0, 512
+_MESSAGE_BYTES = 1 << 16  # of a socket
 _HANG_UP_SECONDS, _LAST_SECONDS = 1.0, 2  # for answers under way
 
 _log = logging.getLogger("reelm.serve")
@@ -44,6 +45,7 @@ def serve(
     log_prompts: bool,
     watts_per_core: float,
     price_per_kwh: float | None,
+    keep_days: float | None,
 ) -> None:
     """Serve until the process is told to end; `tell` is called with the address once clients can connect.
 
@@ -70,20 +72,28 @@ def serve(
         origins=origins,
         watts_per_core=watts_per_core,
         price_per_kwh=price_per_kwh,
+        keep_days=keep_days,
     )
     _log_as_json(log_prompts)
     address, number = listening.getsockname()[:2]
     tell(f"http://{f'[{address}]' if ':' in address else address}:{number}")
-    config = uvicorn.Config(
-        server.app(),
+    Leaving(config_of(server.app())).run([listening])
+
+
+def config_of(app: Starlette) -> uvicorn.Config:
+    """Return how an application is served."""
+    return uvicorn.Config(
+        app,
+        port=0,
         http=Impatient,
+        ws_max_size=_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # a few bytes could become many
         limit_concurrency=_CONNECTIONS,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
-    Leaving(config).run([listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -119,11 +129,24 @@ class Leaving(uvicorn.Server):
 
 
 class Impatient(H11Protocol):
-    """HTTP that closes connections on which no complete request head arrives in time, so that they cannot pile up."""
+    """HTTP that closes connections whose clients let it wait, so that they cannot pile up.
+
+    Those are connections on which no complete request head arrives in time, or not the rest of a request that has its
+    answer already, such as a refusal.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.loop.call_later(_REST_SECONDS, self._hang_up, self.cycle)
+
+    def _hang_up(self, answered: object) -> None:
+        if self.cycle is answered and self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in event.headers)

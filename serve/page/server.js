@@ -31,7 +31,7 @@ export async function ask(path, options) {
   if (answer.status === 401) {
     const key = prompt(word("key"));
     if (key) {
-      document.cookie = `reelm-key=${encodeURIComponent(key)}; path=${new URL(".", document.baseURI).pathname}; SameSite=Strict`;
+      document.cookie = `reelm-key=${encodeURIComponent(key)}; path=${new URL(".", document.baseURI).pathname}; SameSite=Strict${location.protocol === "https:" ? "; Secure" : ""}`;
       return ask(path, options);
     }
   }

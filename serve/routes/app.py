@@ -1,6 +1,7 @@
 """The application: the table of routes, and the routes about the server. Nothing here waits for the device."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,12 +21,14 @@ from starlette.websockets import WebSocket
 
 from reelm.energy import WATTS_PER_CORE, Meter
 from reelm.sampling.model import Model
-from reelm.serve.access import Allowance, Keys, Limits
+from reelm.serve.access import OPERATOR, Allowance, Keys, Limits
+from reelm.serve.conversions import Conversions
 from reelm.serve.engine import Engine, WarmUp
 from reelm.serve.events import JobEvents
 from reelm.serve.jobs import Jobs
 from reelm.serve.metrics import Metrics
 from reelm.serve.planner import Planner
+from reelm.serve.ratings import Ratings
 from reelm.serve.recordings import Recordings
 from reelm.serve.traces import Traces
 
@@ -33,7 +36,7 @@ from .about import about
 from .answers import HANDLERS, refusal
 from .files import Whole
 from .gate import Gate
-from .live_socket import Viewer, play, refuse
+from .live_socket import Sockets, Viewer, play, refuse
 from .openapi import Described, Endpoint, description
 from .player import Player
 from .videos import Videos
@@ -41,6 +44,7 @@ from .videos import Videos
 PAGE = Path(__file__).parents[1] / "page"
 
 _RATINGS = "feedback.jsonl"
+_FORGET_SECONDS = 600.0  # between looks for jobs that are kept no longer
 _DRAIN_SECONDS = 0.5  # for a job that is nearly done; the next server makes the others
 
 
@@ -61,6 +65,7 @@ class Server:
         traces: of each job.
         watts_per_core: of a busy core, for estimates of energy.
         price_per_kwh: of energy; None for unknown.
+        keep_days: days after which jobs are deleted; None for never.
     """
 
     models: Mapping[str, Model]
@@ -75,6 +80,7 @@ class Server:
     traces: Traces = field(default_factory=Traces)
     watts_per_core: float = WATTS_PER_CORE
     price_per_kwh: float | None = None
+    keep_days: float | None = None
 
     def app(self) -> Starlette:
         """Return the application; its engine runs from the start-up to the shut-down of the application.
@@ -117,6 +123,8 @@ class _Routes:
         self._server, self._events = server, JobEvents()
         self._jobs = Jobs(server.home, server.queue)
         self._recordings = Recordings(self._jobs)
+        self._conversions, self._ratings = Conversions(), Ratings(server.home / _RATINGS)
+        self._sockets = Sockets(server.rows, server.limits.live)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
         planner = Planner(server.models, self._jobs, server.limits)
         self._engine = Engine(
@@ -139,7 +147,8 @@ class _Routes:
             traces=server.traces,
             limits=server.limits,
             allowance=Allowance(server.limits.codes_a_minute),
-            ratings=server.home / _RATINGS,
+            ratings=self._ratings,
+            conversions=self._conversions,
             has_keys=server.keys is not None,
         )
 
@@ -211,13 +220,24 @@ class _Routes:
         """Run the engine."""
         self._events.bind(asyncio.get_running_loop())
         self._engine.start()
+        forgetting = asyncio.create_task(self._forget())
         try:
             yield
         finally:
+            forgetting.cancel()
+            self._conversions.close()
             await asyncio.to_thread(self._engine.drain, _DRAIN_SECONDS)
             await asyncio.to_thread(self._recordings.close)
             await asyncio.to_thread(self._server.traces.close)
             self._jobs.close()
+
+    async def _forget(self) -> None:
+        """Delete jobs, with their files and ratings, that ended more days ago than they are kept."""
+        while (days := self._server.keep_days) is not None:
+            for job_id in await asyncio.to_thread(self._jobs.ended_before, time.time() - days * 86_400):
+                await asyncio.to_thread(self._jobs.delete, job_id)
+                await asyncio.to_thread(self._ratings.forget, job_id)
+            await asyncio.sleep(_FORGET_SECONDS)
 
     def hang_up(self) -> None:
         """End the answers that wait for a job or for the engine, because the server ends; jobs go on."""
@@ -236,7 +256,7 @@ class _Routes:
         kind = Viewer
         if model.language_model().config.keys:
             kind = partial(Player, self._recordings, socket.state.owner)
-        await play(socket, partial(kind, *about), self._engine)
+        await play(socket, partial(kind, *about), self._sockets)
 
     async def models(self, request: Request) -> Response:
         """Answer with the models and what each can do."""
@@ -251,10 +271,11 @@ class _Routes:
         return JSONResponse(about(name, served[name]))
 
     async def alive(self, request: Request) -> Response:
-        """Answer while the engine is alive, and say whether its programs are compiled."""
+        """Answer while the engine is alive, and say whether it is warm, and how long a clip waits for new programs."""
         if not self._engine.is_alive():
             return refusal(503, "dead", "the engine has ended")
-        return JSONResponse({"status": "ok", "warm": self._engine.warm.is_set()})
+        warm, seconds = self._engine.warm.is_set(), self._engine.compile_seconds
+        return JSONResponse({"status": "ok", "warm": warm, "compile_seconds": seconds and round(seconds, 1)})
 
     async def ready(self, request: Request) -> Response:
         """Answer once a job would begin at once."""
@@ -265,7 +286,9 @@ class _Routes:
         return JSONResponse({"status": "ok"})
 
     async def metrics(self, request: Request) -> Response:
-        """Answer with the figures of the server."""
+        """Answer with the figures of the server; where there are keys, to the operator's alone."""
+        if self._server.keys is not None and request.state.owner != OPERATOR:
+            raise HTTPException(403, f"these are the figures of all keys; the key named {OPERATOR} may see them")
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def openapi(self, request: Request) -> Response:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,7 +28,9 @@ _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
 _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
+JSON_BYTES = 1 << 20  # of JSON, or of all text in a form
 _NAME_LETTERS = 80
+_MOST_VALUES = 256  # of a setting that may have several
 MOST_STEPS, _MOST_KEYS = 36_000, 64  # latent frames that keys are given for, and keys of each
 KNOWN = ("model", "prompt", *STRUCTURED, *sorted(_OPTIONS), *FILES, REFERENCES)
 
@@ -52,31 +54,54 @@ def preferred_wait(headers: Headers) -> float | None:
 async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
     """Return the fields of a body; files as `Upload`.
 
+    JSON is parsed in a thread, because it can take long.
+
     Raises:
         HTTPException: 413 for a body that is too large.
         RequestError: a body of another form, or an unknown field.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    request = _bounded(request, limits.body_bytes)
     if kind == "multipart/form-data":
+        request = _bounded(request, limits.body_bytes)
         files = len(FILES) + 5  # with an input_reference, and up to four references
-        async with request.form(max_files=files, max_fields=64, max_part_size=limits.body_bytes) as form:
-            found = dict[str, Any]()
-            for name, value in form.multi_items():
-                read = await _upload(name, value) if isinstance(value, UploadFile) else _value(name, value)
-                if name == REFERENCES:
-                    found.setdefault(name, []).append(read)
-                elif name in found:
-                    raise RequestError("a field of the form is given twice; give it once")
-                else:
-                    found[name] = read
-    elif kind in ("application/json", ""):
-        found = _object(await request.body())
-        for name in (*FILES, REFERENCES, "input_reference"):
-            if found.get(name) is not None:
-                raise RequestError(f"{name} is a file: send it as a part of a multipart form")
-    else:
-        raise HTTPException(415, f"a body of {kind} is not understood; send JSON or a multipart form")
+        async with request.form(max_files=files, max_fields=64, max_part_size=JSON_BYTES) as form:
+            given = [
+                (name, await _upload(name, value) if isinstance(value, UploadFile) else value)
+                for name, value in form.multi_items()
+            ]
+        if sum(len(value) for _, value in given if isinstance(value, str)) > JSON_BYTES:
+            raise HTTPException(413, f"the text of a form may have {JSON_BYTES >> 20} MiB")
+        return await asyncio.to_thread(_checked, lambda: _of_form(given))
+    if kind in ("application/json", ""):
+        body = await _bounded(request, min(JSON_BYTES, limits.body_bytes)).body()
+        return await asyncio.to_thread(_checked, lambda: _of_json(body))
+    raise HTTPException(415, f"a body of {kind} is not understood; send JSON or a multipart form")
+
+
+def _of_form(given: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict[str, Any]()
+    for name, value in given:
+        read = _value(name, value) if isinstance(value, str) else value
+        if name == REFERENCES:
+            found.setdefault(name, []).append(read)
+        elif name in found:
+            raise RequestError("a field of the form is given twice; give it once")
+        else:
+            found[name] = read
+    return found
+
+
+def _of_json(body: bytes) -> dict[str, Any]:
+    found = _object(body)
+    for name in (*FILES, REFERENCES, "input_reference"):
+        if found.get(name) is not None:
+            raise RequestError(f"{name} is a file: send it as a part of a multipart form")
+    return found
+
+
+def _checked(parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the fields that are not None; RequestError for one that there is not, or for text that is no Unicode."""
+    found = parse()
     for name in found:
         if name not in KNOWN and name not in _OPENAI:
             hint = wrong_name(name, KNOWN, f"there are {', '.join(KNOWN)}")
@@ -87,7 +112,8 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
 
 async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
     """Return a body that is a JSON object; raises what `read_fields` raises."""
-    return _object(await _bounded(request, limits.body_bytes).body())
+    body = await _bounded(request, min(JSON_BYTES, limits.body_bytes)).body()
+    return await asyncio.to_thread(_object, body)
 
 
 def _bounded(request: Request, most: int) -> Request:
@@ -183,6 +209,10 @@ class Asked:
         if "size" in found:
             found["width"], found["height"] = _size(found.pop("size"))
         self.seconds = _seconds(found.pop("seconds")) if "seconds" in found else None
+        if any(
+            isinstance(value, list) and len(value) > _MOST_VALUES for name, value in found.items() if name in _OPTIONS
+        ):
+            raise RequestError(f"a setting has at most {_MOST_VALUES} values")
         structured = {name: value for name in STRUCTURED if (value := found.pop(name, None)) is not None}
         Options(**found)
         _check_structured(structured, limits)

@@ -5,6 +5,7 @@ name may point to this machine, and so is the origin that a browser sends.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
@@ -51,14 +52,14 @@ class Gate:
         if origin is not None and origin not in self._origins and _place(origin) != host.lower():
             await self._refuse(scope, receive, send, 403, "wrong_origin", "pages of other sites may not ask here")
             return
-        owner = ""
-        if self._keys is not None and not _is_open(scope):
-            found = self._keys.owner(_key(scope, headers))
-            if found is None:
+        owner, keys, key = "", self._keys, _key(scope, headers)
+        if keys is not None and not _is_open(scope):
+            if (found := keys.owner(key)) is None:
                 await self._refuse(scope, receive, send, 401, "no_key", "send a key: Authorization: Bearer KEY")
                 return
             owner = found
-        scope.setdefault("state", {})["owner"] = owner
+        is_valid = partial(_is_valid, keys, key, owner)  # long answers look again
+        scope.setdefault("state", {}).update(owner=owner, is_valid=is_valid)
         # A picture or film element of a page sends no Origin, only its Referer.
         site = origin if origin is not None else _site(headers.get("referer", ""))
         await self._app(scope, receive, _guarded(send, shared=site in self._origins))
@@ -69,7 +70,12 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008, "reason": message})
             return
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-        await refusal(status, code, message, headers)(scope, receive, send)
+        await refusal(status, code, message, headers)(scope, receive, _guarded(send, shared=False))
+
+
+def _is_valid(keys: Keys | None, key: str, owner: str) -> bool:
+    """Return whether a key still belongs to its owner; True where no key is needed."""
+    return keys is None or not owner or keys.owner(key) == owner
 
 
 def _site(referer: str) -> str:

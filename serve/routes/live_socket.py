@@ -2,7 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,6 +19,7 @@ from reelm.serve.live import Live
 
 from .body import check_text, json_number
 
+_LOOK_SECONDS = 5.0  # between looks whether the key of a socket is still valid
 _Piece = bytes | dict[str, Any] | Exception  # an exception ends the connection
 
 
@@ -42,18 +46,49 @@ class Outbox:
 class Client(Protocol):
     """Handles the messages of one client."""
 
-    def handle(self, found: Any) -> None:
-        """Do what a message asks for, or answer with an error."""
+    def handle(self, found: Any) -> Future[Any] | None:
+        """Do what a message asks for, or answer with an error. Return the end of it, if the engine does it."""
 
     def close(self) -> None:
         """End the client's clip or world."""
 
 
-async def play(socket: WebSocket, connect: Callable[[Outbox], Client], engine: Engine) -> None:
-    """Pass messages between a socket and its client until it disconnects."""
-    if engine.plays_enough:
-        await refuse(socket, "too many live sessions; try again later")
-        return
+class Sockets:
+    """Counts the open sockets, of all and of each key. Only the event loop uses it.
+
+    Args:
+        most: sockets that may be open.
+        of_a_key: sockets of a key that may be open; nobody's on a server without keys are not counted.
+    """
+
+    def __init__(self, most: int, of_a_key: int):
+        self._most, self._of_a_key, self._open = most, of_a_key, Counter[str]()
+
+    @contextmanager
+    def one(self, owner: str) -> Iterator[None]:
+        """Count a socket of an owner while it is open; RequestError if there are as many as there may be."""
+        if self._open.total() >= self._most:
+            raise RequestError("too many live sessions; try again later")
+        if owner and self._open[owner] >= self._of_a_key:
+            raise RequestError(f"this key plays {self._of_a_key} live sessions; end one first")
+        self._open[owner] += 1
+        try:
+            yield
+        finally:
+            self._open[owner] -= 1
+            self._open += Counter()
+
+
+async def play(socket: WebSocket, connect: Callable[[Outbox], Client], sockets: Sockets) -> None:
+    """Pass messages between a socket and its client until it disconnects, or its key is not valid any more."""
+    try:
+        with sockets.one(socket.state.owner):
+            await _play(socket, connect)
+    except RequestError as error:
+        await refuse(socket, str(error))
+
+
+async def _play(socket: WebSocket, connect: Callable[[Outbox], Client]) -> None:
     outbox = Outbox()
 
     async def send() -> None:
@@ -64,19 +99,22 @@ async def play(socket: WebSocket, connect: Callable[[Outbox], Client], engine: E
                 return
             await (socket.send_bytes(piece) if isinstance(piece, bytes) else socket.send_json(piece))
 
-    sending, client = asyncio.create_task(send()), connect(outbox)
+    async def receive() -> None:
+        while True:
+            done = client.handle(await _message(socket))
+            if done is not None:  # one message of a client waits in the engine; its further ones are not read
+                await asyncio.wait([asyncio.wrap_future(done)])
+
+    client = connect(outbox)
+    tasks = {asyncio.create_task(send()), asyncio.create_task(receive())}
     try:
-        while not sending.done():
-            receiving = asyncio.create_task(_message(socket))
-            await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
-            if not receiving.done():
-                receiving.cancel()
-                break
-            client.handle(receiving.result())
-    except (WebSocketDisconnect, RuntimeError):
-        pass
+        while not (await asyncio.wait(tasks, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0]:
+            if not socket.state.is_valid():
+                raise RequestError("the key is not valid any more")
     finally:
-        sending.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # such as a disconnection
         client.close()
 
 
@@ -109,23 +147,23 @@ class Viewer:
         self._name, self._model, self._engine, self._limits, self._outbox = name, model, engine, limits, outbox
         self._live: Live | None = None
 
-    def handle(self, found: Any) -> None:
+    def handle(self, found: Any) -> Future[Any] | None:
         """Begin the clip, or change its words. A wrong message is answered with an error, and the clip goes on."""
         try:
-            self._handle(found)
+            return self._handle(found)
         except RequestError as error:
             self._outbox.put(fault(str(error)))
+            return None
 
-    def _handle(self, found: Any) -> None:
+    def _handle(self, found: Any) -> Future[Any] | None:
         if isinstance(found, dict) and "keys" in found:
             self._model.held(found["keys"])
-            return
+            return None
         words, settings, cut = _steer(found, self._limits)
         if self._live is None or self._live.closed:
             self._live = Live(self._name, words, settings, self._outbox.put, self._outbox.put)
-            self._engine.play(self._live)
-        else:
-            self._engine.call(partial(self._live.say, words, cut))
+            return self._engine.play(self._live)
+        return self._engine.call(partial(self._live.say, words, cut))
 
     def close(self) -> None:
         """End the clip."""

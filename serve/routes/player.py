@@ -1,5 +1,6 @@
 """Handles the messages of a world's player: its keys, words, seed and speed, replays and recordings."""
 
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -41,19 +42,20 @@ class Player:
         self._world: World | None = None
         outbox.put({"hello": hello(model)})
 
-    def handle(self, found: Any) -> None:
+    def handle(self, found: Any) -> Future[Any] | None:
         """Do what a message asks for, or answer with an error. The world goes on in either case."""
         try:
-            self._handle(found)
+            return self._handle(found)
         except RequestError as error:
             self._outbox.put(fault(str(error)))
+            return None
 
     def close(self) -> None:
         """End the world."""
         if self._world is not None:
             self._world.close()
 
-    def _handle(self, found: Any) -> None:
+    def _handle(self, found: Any) -> Future[Any] | None:
         if not isinstance(found, dict) or not found:
             raise RequestError('a message must be such as {"keys": ["left"]}, {"seed": 3} or {"prompt": WORDS}')
         check_fields(found, _FIELDS)
@@ -70,17 +72,17 @@ class Player:
             if keys and not world.shown:
                 message = "there is no picture yet; the keys are kept for the first step"
                 self._outbox.put(fault(message, "no_picture"))
+        done = None
         if not begun:
             self._world = world
-            self._engine.play(world)
+            done = self._engine.play(world)
         elif seed is not None:
-            self._engine.call(partial(world.begin, words, seed, replay))
+            done = self._engine.call(partial(world.begin, words, seed, replay))
         elif words is not None:
-            self._engine.call(partial(world.say, words))
+            done = self._engine.call(partial(world.say, words))
         else:
             self._engine.wake()
-        if record is not None:
-            self._engine.call(partial(world.record, record))
+        return done if record is None else self._engine.call(partial(world.record, record))
 
     def _new(self, words: str, seed: int, replay: list[list[str]]) -> World:
         put, outbox, defaults = self._outbox.put, self._outbox, self._model.defaults

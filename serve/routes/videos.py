@@ -1,12 +1,12 @@
 """The routes of videos: ask for one, look at it, watch it, fetch it, rate it. Nothing here waits for the device."""
 
 import asyncio
-import json
 import logging
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -21,12 +21,14 @@ from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
 from reelm.sampling.request import Request as Planned
 from reelm.serve.access import Allowance, Limits
+from reelm.serve.conversions import Conversions
 from reelm.serve.engine import Engine
 from reelm.serve.events import BEAT_SECONDS, JobEvents
 from reelm.serve.job import Job, Status, Video
 from reelm.serve.job_runner import CLIP, STREAM
-from reelm.serve.jobs import Jobs, QueueFull
+from reelm.serve.jobs import Jobs, QueueFull, TooMany
 from reelm.serve.planner import Closed, Planner
+from reelm.serve.ratings import Ratings
 from reelm.serve.traces import Traces
 
 from .answers import STATUSES, refusal
@@ -39,6 +41,7 @@ _log = logging.getLogger("reelm.serve")
 
 _MORE = 16  # times as many pixels as a clip may have, an enlarged file may have
 _ENDING = "the server is shutting down"
+_ENOUGH = "this key has as many videos under way as it may"
 _HINT = "if it waits for less time than a clip takes, send Prefer: wait=50, or use POST /v1/videos"
 
 
@@ -55,7 +58,8 @@ class Videos:
         traces: of each request.
         limits: of each request and each key.
         allowance: codes that each key may still ask for.
-        ratings: file of the thumbs.
+        ratings: of clips, with their words.
+        conversions: of clips to other files.
         has_keys: whether each key sees only its own jobs.
     """
 
@@ -67,7 +71,8 @@ class Videos:
     traces: Traces
     limits: Limits
     allowance: Allowance
-    ratings: Path
+    ratings: Ratings
+    conversions: Conversions
     has_keys: bool
 
     async def create(self, request: Request) -> Response:
@@ -119,8 +124,8 @@ class Videos:
             uploads={name: file.name for name, file in asked.files.items()},
             trace=trace,
         )
-        if owner and self.jobs.under_way(owner) >= limits.under_way:
-            raise HTTPException(429, "this key has as many videos under way as it may", {"Retry-After": "5"})
+        if owner and self.jobs.under_way(owner) >= limits.under_way:  # again when it is stored; this spares the work
+            raise HTTPException(429, _ENOUGH, {"Retry-After": "5"})
         try:
             await asyncio.to_thread(asked.write, self.jobs.folder(job.id))
             planned = await asyncio.wrap_future(self.planner.plan(job))
@@ -129,6 +134,8 @@ class Videos:
             self.jobs.remove_files(job.id)
             if isinstance(error, QueueFull):
                 raise HTTPException(429, "the queue is full", {"Retry-After": "10"}) from error
+            if isinstance(error, TooMany):
+                raise HTTPException(429, _ENOUGH, {"Retry-After": "5"}) from error
             if isinstance(error, Closed):
                 raise HTTPException(503, _ENDING) from error
             raise
@@ -141,6 +148,9 @@ class Videos:
         planned = request.choice.settings
         height, width = planned.shown
         self.limits.check_pixels(height, width, planned.num_frames or 1, planned.best_of)
+        if job.owner and self.jobs.stored_bytes(job.owner) >= self.limits.stored_bytes:
+            kept = f"{self.limits.stored_bytes / 2**30:.3g} GiB"
+            raise HTTPException(429, f"this key keeps {kept} of clips, which is all that it may; delete some")
         shape = model.video_tokenizer.config.latent_shape(1, planned.height, planned.width)
         codes = model.latent_frames(planned.num_frames or 1) * shape[1] * shape[2] * planned.best_of
         if wait := self.allowance.take(job.owner, codes):
@@ -157,7 +167,7 @@ class Videos:
         )
         self.planner.hold(job.id, request)
         try:
-            self.jobs.add(job)
+            self.jobs.add(job, self.limits.under_way if job.owner else None)
         except BaseException:
             self.planner.forget(job.id)
             raise
@@ -190,6 +200,7 @@ class Videos:
         job = self._job(request)
         self.jobs.delete(job.id)
         self.planner.forget(job.id)
+        await asyncio.to_thread(self.ratings.forget, job.id)
         self.engine.wake()
         self.job_events.tell(job.id)
         return JSONResponse({"id": job.id, "object": "video.deleted", "deleted": True})
@@ -218,7 +229,7 @@ class Videos:
         plain = kind == "mp4" and scale is None
         path = folder / CLIP if plain else folder / f"clip-{scale or 1}.{kind}"
         if not path.is_file():
-            await asyncio.to_thread(_convert, folder / CLIP, path, scale or 1)
+            await self.conversions.make(job.owner, path, partial(_convert, folder / CLIP, path, scale or 1))
         media = {"mp4": "video/mp4", "webp": "image/webp", "gif": "image/gif", "png": "image/png"}[kind]
         return FileAnswer(path, media_type=media, filename=f"{job.file_name}.{kind}", content_disposition_type="inline")
 
@@ -240,7 +251,7 @@ class Videos:
     async def stream(self, request: Request) -> Response:
         """Answer with the fragments of the clip, as they come."""
         job = self._job(request)
-        pieces = fragments(job.id, self.jobs, self.job_events)
+        pieces = fragments(job.id, self.jobs, self.job_events, request.state.is_valid)
         return StreamingResponse(pieces, media_type="video/mp4", headers={"Cache-Control": "no-store"})
 
     async def playlist(self, request: Request) -> Response:
@@ -260,7 +271,8 @@ class Videos:
 
     async def events(self, request: Request) -> Response:
         """Answer with status, progress and previews as server-sent events."""
-        events = messages(self._job(request).id, self.jobs, self.job_events, self.engine)
+        job, is_valid = self._job(request), request.state.is_valid
+        events = messages(job.id, self.jobs, self.job_events, self.engine, is_valid)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
@@ -273,16 +285,14 @@ class Videos:
         if found.get("rating") not in (1, -1):
             raise RequestError(f"rating is {found.get('rating')!r}; it must be 1 or -1")
         over = found.get("over")
-        if over is not None and (not isinstance(over, str) or self.jobs.get(over) is None):
-            raise RequestError(f"there is no video {over!r} to compare with")
+        if over is not None and (not isinstance(over, str) or self._own(over, request) is None):
+            raise RequestError(f"there is no video {over!r:.60} to compare with")
         note = found.get("note", "")
         if not isinstance(note, str) or len(note) > 2_000:
             raise RequestError("note must be text of at most 2000 letters")
         line = {"video": job.id, "rating": found["rating"], "over": over, "note": note}
         line |= {"model": job.model, "prompt": job.prompt, "seed": job.seed, "settings": dict(job.settings)}
-        # One write at the end of the file: lines of several requests do not mix.
-        with self.ratings.open("ab", buffering=0) as file:
-            file.write(json.dumps(line).encode() + b"\n")
+        await asyncio.to_thread(self.ratings.add, line)
         self.jobs.rate(job.id, found["rating"])
         return JSONResponse({"id": job.id, "object": "video.feedback"})
 
@@ -290,10 +300,14 @@ class Videos:
         return job.as_json(self.jobs.place(job))
 
     def _job(self, request: Request) -> Job:
-        job = self.jobs.get(request.path_params["id"])
-        if job is None or (self.has_keys and job.owner != request.state.owner):
-            raise HTTPException(404, f"there is no video {request.path_params['id']!r}")
+        if (job := self._own(request.path_params["id"], request)) is None:
+            raise HTTPException(404, f"there is no video {request.path_params['id']!r:.60}")
         return job
+
+    def _own(self, job_id: str, request: Request) -> Job | None:
+        """Return a job of the client; None if there is none, or if it is another's."""
+        job = self.jobs.get(job_id)
+        return None if job is None or (self.has_keys and job.owner != request.state.owner) else job
 
 
 def _scale(given: str | None, job: Job, limits: Limits) -> int | None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 
 from reelm.serve.routes.app import Server
-from reelm.serve.run import Impatient, Leaving
+from reelm.serve.run import Leaving, config_of
 
 
 @dataclass
@@ -54,8 +53,7 @@ def serving(model: Any, home: Path, **options: Any) -> Generator[Service]:
     """Yield a server of a model that is warm; it ends afterwards."""
     server = Server(models={"tiny": model}, home=home, rows=2, hosts=frozenset({"127.0.0.1"}), **options)
     app = server.app()
-    config = uvicorn.Config(app, http=Impatient, port=0, log_config=None, timeout_graceful_shutdown=5)
-    running = Leaving(config)
+    running = Leaving(config_of(app))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:

@@ -75,9 +75,9 @@ def test_jobs_that_ran_when_the_server_ended_begin_again(tmp_path):
     with pytest.raises(RequestError, match="another server works"):
         Jobs(tmp_path, 2)
     jobs.close()
-    (tmp_path / "jobs" / "video_lost").mkdir(parents=True)
+    (tmp_path / "jobs" / "video_0123456789abcdef01234567").mkdir(parents=True)
     again = Jobs(tmp_path, 2)
-    assert not (tmp_path / "jobs" / "video_lost").exists()
+    assert not (tmp_path / "jobs" / "video_0123456789abcdef01234567").exists()
     assert (claimed := again.claim()) is not None and claimed.id == first.id and again.claim() is None
     assert again.complete(first.id) and not again.fail(first.id, "cancelled", "") and not again.complete(first.id)
     assert again.delete(first.id) and again.get(first.id) is None and not again.note(first.id, 5)

@@ -45,6 +45,8 @@ class Serve:
     limits: Limits = Limits()
     origin: tuple[str, ...] = ()
     """Other sites whose pages may use the server, such as https://films.example. Default: none."""
+    keep_days: float | None = None
+    """Days after which clips, files and ratings are deleted. Default: they are kept."""
     log_prompts: bool = False
     """Write prompts into the log."""
     watts_per_core: float = WATTS_PER_CORE
@@ -62,7 +64,7 @@ class Serve:
         for name, least in (("queue", 1), ("rows", 1), ("port", 0)):
             if (value := getattr(self, name)) < least:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be {least} or more")
-        for name in ("watts_per_core", "price_per_kwh"):
+        for name in ("watts_per_core", "price_per_kwh", "keep_days"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
@@ -99,4 +101,5 @@ class Serve:
             log_prompts=self.log_prompts,
             watts_per_core=self.watts_per_core,
             price_per_kwh=self.price_per_kwh,
+            keep_days=self.keep_days,
         )
