@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
-from threading import RLock, current_thread, main_thread
+from threading import Lock, RLock, current_thread, main_thread
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +25,7 @@ from .machine import device
 from .settings import usual_settings
 
 _programs: "list[Program]" = []
+_MOST = 64  # of a function that are held in memory; the one that was not used for longest goes
 
 
 def forget() -> None:
@@ -51,14 +52,14 @@ class _Made(NamedTuple):
 
 
 class Program:
-    """A function that is compiled once for each combination of static arguments and shapes."""
+    """A function that is compiled once for each combination of static arguments and shapes. Any thread may use it."""
 
     def __init__(self, function: Callable, static: tuple[str, ...], donate: tuple[str, ...]):
         self.jitted = jax.jit(function, static_argnames=static, donate_argnames=donate)
         self.made: dict[Hashable, _Made] = {}
         self.__doc__, self.__wrapped__ = function.__doc__, function
         self._static = [name in static for name in inspect.signature(function).parameters]
-        self._lock = RLock()
+        self._lock, self._tracing = Lock(), RLock()
         _programs.append(self)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -88,21 +89,45 @@ class Program:
         passed = [np.int32(each) if type(each) is int and not static else each for each, static in pairs]
         return passed, [each for each, static in zip(passed, self._static, strict=True) if not static]
 
-    def _find(self, arguments: list, leaves: list, tree: Any, submit: Callable[..., Future]) -> _Made:
+    def _find(self, arguments: list, leaves: list, tree: Any, submit: Callable[[Callable[[], None]], None]) -> _Made:
         static = tuple(each for each, is_static in zip(arguments, self._static, strict=True) if is_static)
         key = static, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-        with self._lock:
-            if key not in self.made:
-                path = place(self.__wrapped__.__module__, self.__wrapped__.__qualname__, key)
-                self.made[key] = self._read(path, arguments, submit) or self._make(path, arguments, submit)
-            return self.made[key]
+        if (made := self._held(key)) is not None:
+            return made
+        with self._tracing:
+            if (made := self._held(key)) is not None:
+                return made
+            path = place(self.__wrapped__.__module__, self.__wrapped__.__qualname__, key)
+            make, shapes = self._read(path, arguments) or self._make(path, arguments)
+            made = _Made(Future(), shapes)
+            with self._lock:
+                self.made[key] = made
+                while len(self.made) > _MOST:
+                    del self.made[next(iter(self.made))]
+        # Without a lock, so that other programs are traced and run meanwhile.
+        submit(lambda: self._settle(key, made.run, make))
+        return made
 
-    def _make(self, path: Path | None, arguments: list, submit: Callable[..., Future]) -> _Made:
+    def _held(self, key: Hashable) -> _Made | None:
+        with self._lock:
+            if (made := self.made.pop(key, None)) is not None:
+                self.made[key] = made  # the newest
+            return made
+
+    def _settle(self, key: Hashable, run: Future, make: Callable[[], Callable]) -> None:
+        try:
+            run.set_result(make())
+        except BaseException as error:
+            with self._lock:
+                self.made.pop(key, None)  # another call tries again
+            run.set_exception(error)
+
+    def _make(self, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any]:
         traced = self.jitted.trace(*arguments)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), traced.out_info)
-        return _Made(submit(partial(_compiled, path, traced, shapes)), shapes)
+        return partial(_compiled, path, traced, shapes), shapes
 
-    def _read(self, path: Path | None, arguments: list, submit: Callable[..., Future]) -> _Made | None:
+    def _read(self, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any] | None:
         found = None if path is None else read(path)
         if found is None:
             return None
@@ -114,7 +139,7 @@ class Program:
             except (RuntimeError, ValueError):  # another compiler made it after all
                 return _compiled(path, self.jitted.trace(*arguments), shapes)
 
-        return _Made(submit(loaded), shapes)
+        return loaded, shapes
 
 
 class _Method:
@@ -146,24 +171,21 @@ def _is_on_one_device(leaf: Any) -> bool:
     return not isinstance(leaf, jax.Array) or leaf.devices() == {device()}
 
 
-def _at_once(function: Callable) -> Future:
+def _at_once(function: Callable[[], None]) -> None:
     if current_thread() is not main_thread():
-        future: Future = Future()
-        future.set_result(function())
-        return future
+        function()
+        return
     # In another thread: while the main thread compiles, Python handles no signal.
     thread = ThreadPoolExecutor(1, "compile-now")
     try:
-        future = thread.submit(function)
-        future.result()
+        thread.submit(function).result()
     finally:
         thread.shutdown(wait=False)
-    return future
 
 
-def _in_background(function: Callable) -> Future:
+def _in_background(function: Callable[[], None]) -> None:
     # At exit Python waits for threads that still have work, so work that is queued by then is dropped.
-    return _pool().submit(lambda: function() if main_thread().is_alive() else None)
+    _pool().submit(lambda: function() if main_thread().is_alive() else None)
 
 
 @cache
