@@ -25,10 +25,13 @@ const NUMBERS = [
 const OF_SHOTS = [paths, camera]; // what each shot of a storyboard has of its own
 const OF_CLIPS = [motion, structure, retake];
 
+const SLIDES = 1.5; // times as long: context windows overlap
+
 let models = [];
 let extras = {}; // settings of an older clip that have no field here
 let pace = () => null; // see history.js
 export let isWarm = true;
+let compileSeconds = 0; // that a clip waits for programs of its own
 
 export const model = () => models.find((each) => each.id === $("model").value);
 export const chooseSeed = () => Math.floor(Math.random() * 2 ** 32);
@@ -113,13 +116,15 @@ export function tell() {
   $("seconds").placeholder = rounded(retakes() ? whole() : preset());
   for (const { name, preset } of NUMBERS) $(name).placeholder = preset(model());
   const clips = Math.min(number("count") ?? 1, MOST_CLIPS), kind = kindOf(settings(), given.files().map(([name]) => name));
-  const cost = pace(model().id, kind), plain = pace(model().id, "");
-  const about = (name, { seconds }) => word(name, { n: Math.max(1, Math.round(seconds * whole() * clips)) });
-  const said = [];
-  if (cost) said.push(about(cost.first ? "most_cost" : "cost", cost));
-  else said.push(kind && plain ? about("first_cost", plain) : word("unknown_cost"), ...(kind ? [word("compiles")] : []));
+  const cost = pace(model().id, kind);
   const trained = model().trained_frames && model().trained_frames / model().fps;
   const unbroken = shots.told() ? shots.longest() : length();
+  const said = [];
+  if (cost) {
+    const slides = trained && unbroken > trained ? SLIDES : 1, waits = cost.compiles * compileSeconds;
+    const seconds = cost.seconds * whole() * clips * slides + waits;
+    said.push(word(waits ? "first_cost" : "cost", { n: Math.max(1, Math.round(seconds)) }));
+  } else said.push(word("unknown_cost"), ...(kind ? [word("compiles")] : []));
   if (trained && !retakes() && unbroken > trained + 1 / model().fps) said.push(word("beyond", { n: rounded(trained) }));
   if (!isWarm) said.push(word("warming_cost"));
   $("cost").textContent = said.join(" ");
@@ -184,8 +189,9 @@ export function choose(name) {
   return true;
 }
 
-export function warm(now) {
-  isWarm = now;
+export function warm(found) {
+  isWarm = found?.warm === true;
+  compileSeconds = found?.compile_seconds ?? 0;
   tell();
 }
 

@@ -78,14 +78,29 @@ export const kindOf = (settings, given) =>
   [...new Set([...Object.keys(settings), ...given].map((name) => name.replace(/-.*/, "")))]
     .filter((name) => !["num_frames", "temperature", "top_p", "min_p", "motion", "control_kind"].includes(name)).sort().join();
 
-// Return the seconds of work for a second of a model's clips of a kind, from the newest ones; null if unknown. `first`: it is
-// that of the first such clip, which waited for the compilation. Programs of the plain kind are compiled before.
+// Kinds whose first clip waits for programs: for those of a whole clip, or for one that reads what is given.
+const WHOLE = ["audio", "best_of", "mask", "retake"], PART = ["camera", "control", "keyframes", "last_image", "motion", "references", "video"];
+const PART_SHARE = 1 / 6; // of the time for a whole
+const SHOTS = 2; // times as long: each shot has its own windows
+
+// Return the seconds of work for a second of a model's clips of a kind, from the newest ones, and the share of a compilation that
+// the next one waits for; null if unknown. The first of a kind says nothing of the next: it waited for the compilation.
 export function pace(model, kind) {
-  const of = (job) => job.model === model && job.took && kindOf(job.settings, Object.keys(job.given)) === kind;
-  const took = jobs.filter(of).slice(0, 9).map((job) => job.took / Number(job.seconds));
-  if (!took.length) return null;
-  return { first: took.length === 1 && kind !== "", seconds: took.sort((one, two) => one - two)[(took.length - 1) >> 1] };
+  const names = kind.split(","), needs = (some) => names.some((name) => some.includes(name));
+  const compiles = needs(WHOLE) ? 1 : needs(PART) ? PART_SHARE : 0;
+  const own = took(model, kind);
+  if (own.length > (compiles ? 1 : 0)) return { seconds: median(own), compiles: 0 };
+  const plain = took(model, "");
+  if (!plain.length) return null;
+  return { seconds: median(plain) * (needs(["storyboard"]) ? SHOTS : 1), compiles: own.length ? 0 : compiles };
 }
+
+function took(model, kind) {
+  const of = (job) => job.model === model && job.took && kindOf(job.settings, Object.keys(job.given)) === kind;
+  return jobs.filter(of).slice(0, 9).map((job) => job.took / Number(job.seconds));
+}
+
+const median = (numbers) => numbers.sort((one, two) => one - two)[(numbers.length - 1) >> 1];
 
 // Delete a clip, unless it is undone in a few seconds. `on.back` is called if it stays, `on.fault` with an error.
 export function remove(job, on) {

@@ -7,7 +7,7 @@ import * as given from "./given.js";
 import * as older from "./history.js";
 import * as jobs from "./jobs.js";
 import { said } from "./said.js";
-import { address, ask, file, isLost, isReady, onConnection } from "./server.js";
+import { address, ask, file, isLost, health, onConnection } from "./server.js";
 import * as stage from "./stage.js";
 import * as steer from "./steer.js";
 import * as takes from "./takes.js";
@@ -59,7 +59,7 @@ async function look() {
     if (looks++ % HISTORY_LOOKS === 0) await lookBack();
     if (under_way.length && !stage.current() && !steer.isLive()) stage.show(under_way[0]); // the page was reloaded
     await takes.look(under_way);
-    if (!asked.isWarm && await isReady()) asked.warm(true);
+    if (!asked.isWarm) asked.warm(await health());
   } catch { /* the next look may go well */ }
 }
 
@@ -211,7 +211,7 @@ $("language").value = language;
 async function begin() {
   try {
     asked.offer((await ask("v1/models")).data);
-    asked.warm(await isReady());
+    asked.warm(await health());
   } catch (error) {
     tell(isLost() ? null : error);
     return !isLost();

@@ -64,11 +64,12 @@ export async function file(path, name, type) {
   return new File([await answer.blob()], name, { type: type ?? answer.headers.get("content-type") ?? "" });
 }
 
-// Return whether the server would begin a job at once.
-export const isReady = async () => (await peek("healthz").catch(() => null))?.warm === true;
+// Return whether the server is warm, and how long a clip waits for programs of its own; null if it does not answer.
+export const health = () => peek("healthz").catch(() => null);
 
+// Wait until the server would begin a job at once.
 export async function ready() {
-  while (!(await isReady())) await new Promise((then) => setTimeout(then, 500));
+  while (!(await health())?.warm) await new Promise((then) => setTimeout(then, 500));
 }
 
 // Wait for the clip of a job.
