@@ -31,6 +31,7 @@ class Limits:
         reading_seconds: Seconds for which the files of a request may be read.
         under_way: Jobs of one key that wait or run.
         live: Live clips and worlds of one key that play.
+        new_kinds: Clips of one key in an hour whose programs are not compiled yet, such as those of another size.
         stored_bytes: Bytes of the clips and files of one key that are kept.
         codes_a_minute: Codes that each key may ask for in a minute. Default: any number.
 
@@ -44,6 +45,7 @@ class Limits:
     reading_seconds: float = 20.0
     under_way: int = 16
     live: int = 4
+    new_kinds: int = 60
     stored_bytes: int = 4 * 2**30
     codes_a_minute: int | None = None
 

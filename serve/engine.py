@@ -31,6 +31,7 @@ from .device_workers import DeviceWorker, device_workers
 from .job import Job, as_uploaded
 from .job_runner import JobRunner, State, Writers
 from .jobs import Jobs
+from .kinds import Kinds, kind_of
 from .live import Live
 from .metrics import Metrics
 from .planner import Closed, Planner
@@ -64,6 +65,7 @@ class Engine(Thread):
         traces: take the spans of jobs.
         meter: measures the energy of this process.
         rows: clips that are made at once.
+        kinds: whose programs are compiled.
         warm_up: "usual" compiles what requests with a model's own settings need, "all" also what other settings do.
     """
 
@@ -76,6 +78,7 @@ class Engine(Thread):
         metrics: Metrics,
         traces: Traces,
         meter: Meter,
+        kinds: Kinds,
         rows: int = 8,
         warm_up: WarmUp = "usual",
     ):
@@ -83,11 +86,13 @@ class Engine(Thread):
         self.warm = Event()  # set once the usual programs are compiled
         self.previews: dict[str, Preview] = {}  # newest frame of each job that runs
         self._models, self._jobs, self._planner, self._tell, self._most = models, jobs, planner, tell, rows
-        self._metrics, self._traces, self._meter = metrics, traces, meter
-        self.compile_seconds: float | None = None  # that a clip waits for programs of its own; None: unknown
+        self._metrics, self._traces, self._meter, self._kinds = metrics, traces, meter, kinds
+        self._compiled: list[float] = []  # seconds that the first clip of each language model waited
         self._warm_up_settings = _WARM_UP[warm_up]
-        self._workers = device_workers(metrics.drew)
+        self._workers, self._apart = device_workers(metrics.drew), DeviceWorker("apart", metrics.drew)
+        self._share = max(1, rows // 2)  # clips of one key that are made at once, and clips that wait for programs
         self._planning: dict[str, tuple[Job, Future[Request]]] = {}
+        self._waiting = set[str]()  # of these, the jobs that wait until others have their programs
         self._runs: dict[str, JobRunner] = {}
         self._live: list[Live | World] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
@@ -114,6 +119,11 @@ class Engine(Thread):
     def draining(self) -> bool:
         """Whether no more jobs are begun, because the server ends."""
         return self._draining
+
+    @property
+    def compile_seconds(self) -> float | None:
+        """Seconds that a clip waits for programs of its own, as those of the warm-up did; None before that."""
+        return sum(self._compiled) / len(self._compiled) if self._compiled else None
 
     def play(self, live: Live | World) -> Future[None]:
         """Make a live clip, or a world, until it is closed. The future ends when it has begun."""
@@ -166,7 +176,7 @@ class Engine(Thread):
             self._share_energy()
             self._awake.wait(min((live.rest for live in self._live), default=_AGAIN_SECONDS))
         wait([live.leave() for live in self._live], _LAST_SECONDS)  # recordings are kept
-        for worker in self._workers:
+        for worker in (*self._workers, self._apart):
             worker.end()
         for writer in self._writers:
             writer.shutdown(cancel_futures=True)
@@ -197,9 +207,10 @@ class Engine(Thread):
                         return
                     next(pieces, None)
             if rows == 1:
-                self.compile_seconds = max(self.compile_seconds or 0.0, time.monotonic() - start)
+                self._compiled.append(time.monotonic() - start)
             for slot in slots:
                 slot.close()
+            self._kinds.learn(kind_of(one))
         _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)
 
     def _freest(self) -> DeviceWorker:
@@ -248,9 +259,9 @@ class Engine(Thread):
 
     def _claim(self) -> None:
         """Take waiting jobs, up to as many as are made at once, and have them planned."""
-        while len(self._runs) + len(self._planning) < self._most and not self._draining:
+        while len(self._runs) + len(self._planning) - len(self._waiting) < self._most and not self._draining:
             try:
-                job = self._jobs.claim()
+                job = self._jobs.claim(self._share)
             except sqlite3.OperationalError:
                 return
             if job is None:
@@ -263,11 +274,18 @@ class Engine(Thread):
 
     def _admit(self) -> None:
         """Begin the jobs whose plans are ready."""
+        apart = sum(run.worker is self._apart for run in self._runs.values())
+        self._waiting.clear()
         for job, planned in [each for each in self._planning.values() if each[1].done()]:
+            new = planned.exception() is None and not self._kinds.knows(kind_of(planned.result()))
+            if new and apart >= self._share:
+                self._waiting.add(job.id)  # those that are ready pass it
+                continue
             del self._planning[job.id]
+            apart += new
             try:
-                folder = self._jobs.folder(job.id)
-                run = JobRunner(job, planned.result(), self._freest(), folder, self._writers, self._tell, self.wake)
+                folder, worker = self._jobs.folder(job.id), self._apart if new else self._freest()
+                run = JobRunner(job, planned.result(), worker, folder, self._writers, self._tell, self.wake)
             except Closed:  # the next server makes the job
                 continue
             except Exception as error:
@@ -305,6 +323,7 @@ class Engine(Thread):
             self._metrics.showed(time.time() - job.created_at)
         self.previews[job.id] = Preview(run.newest)
         if run.state is State.DRAWN:
+            self._kinds.learn(kind_of(run.request))
             self._traces.note(job, "decode", job.started_at, run.decoded, seconds=job.seconds, size=job.size)
             self._share_energy()  # of the last latent frame, too
             run.save(self._meter.info(run.joules))

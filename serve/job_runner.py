@@ -67,7 +67,7 @@ class JobRunner:
         wake: Callable[[], None],
     ):
         assert request.stream.length is not None
-        self.job, self.worker, self._request = job, worker, request
+        self.job, self.worker, self.request = job, worker, request
         self._folder, self._writers, self._tell, self._wake = folder, writers, tell, wake
         self._parts: list[list[Clip]] = []
         self._written: list[Future[None]] = []  # pieces of the stream, some perhaps still being written
@@ -147,7 +147,7 @@ class JobRunner:
         self.decoded = time.time()
         self._pieces.close()
         clips = joined(iter(self._parts), self._total)
-        self.clip = fittest(self._request, clips)[0] if self._request.choice.settings.best_of > 1 else clips[0]
+        self.clip = fittest(self.request, clips)[0] if self.request.choice.settings.best_of > 1 else clips[0]
         return State.DRAWN
 
     def _write(self, piece: Clip) -> None:

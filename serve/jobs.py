@@ -34,6 +34,16 @@ _COLUMNS = (
 _MAPPINGS = ("settings", "uploads")  # kept as JSON
 
 
+# Progress of the jobs of each key, then the first of those that may begin.
+_CLAIM = """
+with busy as (select owner, count(*) as jobs from jobs where status = 'in_progress' and owner != '' group by owner)
+update jobs set status = 'in_progress', started_at = ? where number = (
+    select number from jobs left join busy using (owner)
+    where status = 'queued' and coalesce(busy.jobs, 0) < ? order by coalesce(busy.jobs, 0), number limit 1
+) returning *
+"""
+
+
 class QueueFull(Exception):
     """As many jobs wait as the server takes."""
 
@@ -96,14 +106,14 @@ class Jobs:
                 raise TooMany
             self._table.execute(f"insert into jobs ({names}) values ({', '.join('?' * len(row))})", [*row.values()])
 
-    def claim(self) -> Job | None:
-        """Set the job that has waited longest to in_progress and return it; None if no job waits."""
+    def claim(self, of_a_key: int) -> Job | None:
+        """Set a job that waits to in_progress and return it; None if no job waits.
+
+        It is the oldest one of the key that has the fewest in progress. A key has at most `of_a_key` in progress; jobs
+        of nobody, on a server without keys, are not counted.
+        """
         with self._unsynced():
-            rows = self._table.execute(
-                "update jobs set status = 'in_progress', started_at = ? where number = "
-                "(select min(number) from jobs where status = 'queued') returning *",
-                (time.time(),),
-            ).fetchall()
+            rows = self._table.execute(_CLAIM, (time.time(), of_a_key)).fetchall()
         return _job(rows[0]) if rows else None
 
     def get(self, job_id: str) -> Job | None:

@@ -26,6 +26,7 @@ from reelm.serve.conversions import Conversions
 from reelm.serve.engine import Engine, WarmUp
 from reelm.serve.events import JobEvents
 from reelm.serve.jobs import Jobs
+from reelm.serve.kinds import Kinds
 from reelm.serve.metrics import Metrics
 from reelm.serve.planner import Planner
 from reelm.serve.ratings import Ratings
@@ -126,6 +127,7 @@ class _Routes:
         self._conversions, self._ratings = Conversions(), Ratings(server.home / _RATINGS)
         self._sockets = Sockets(server.rows, server.limits.live)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
+        kinds = Kinds(server.limits.new_kinds)
         planner = Planner(server.models, self._jobs, server.limits)
         self._engine = Engine(
             server.models,
@@ -135,6 +137,7 @@ class _Routes:
             self._metrics,
             server.traces,
             Meter(watts_per_core=server.watts_per_core),
+            kinds=kinds,
             rows=server.rows,
             warm_up=server.warm_up,
         )
@@ -147,6 +150,7 @@ class _Routes:
             traces=server.traces,
             limits=server.limits,
             allowance=Allowance(server.limits.codes_a_minute),
+            kinds=kinds,
             ratings=self._ratings,
             conversions=self._conversions,
             has_keys=server.keys is not None,

@@ -15,12 +15,12 @@ from reelm.serve.recordings import Recordings
 from reelm.serve.world import World
 from reelm.value_checks import real, within
 
-from .body import MOST_STEPS
 from .live_socket import Outbox, check_fields, fault, words_of
 
 _FIELDS = ("keys", "prompt", "record", "replay", "seed", "speed")
 _UNSENT = 8  # messages to a slow client, from which on nothing more is drawn for it
 _FASTEST = 8
+_STEPS = 4_000  # of a replay: with a key or two in each they fit into a message
 
 
 class Player:
@@ -130,8 +130,8 @@ def _replay(model: Model, replay: Any, seed: int | None) -> list[list[str]]:
     """Return the keys of the steps of a message; RequestError for what is no list of them, or has no seed beside it."""
     if seed is None:
         raise RequestError('a replay needs its seed: {"seed": 3, "replay": [["left"], []]}')
-    if not isinstance(replay, list) or len(replay) > MOST_STEPS:
-        raise RequestError(f"a replay is a list of at most {MOST_STEPS} lists of keys, one for each step")
+    if not isinstance(replay, list) or len(replay) > _STEPS:
+        raise RequestError(f"a replay is a list of at most {_STEPS} lists of keys, one for each step")
     return [_keys(model, each) for each in replay]
 
 

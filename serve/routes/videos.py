@@ -27,6 +27,7 @@ from reelm.serve.events import BEAT_SECONDS, JobEvents
 from reelm.serve.job import Job, Status, Video
 from reelm.serve.job_runner import CLIP, STREAM
 from reelm.serve.jobs import Jobs, QueueFull, TooMany
+from reelm.serve.kinds import Kinds, kind_of
 from reelm.serve.planner import Closed, Planner
 from reelm.serve.ratings import Ratings
 from reelm.serve.traces import Traces
@@ -58,6 +59,7 @@ class Videos:
         traces: of each request.
         limits: of each request and each key.
         allowance: codes that each key may still ask for.
+        kinds: of clips whose programs are compiled.
         ratings: of clips, with their words.
         conversions: of clips to other files.
         has_keys: whether each key sees only its own jobs.
@@ -71,6 +73,7 @@ class Videos:
     traces: Traces
     limits: Limits
     allowance: Allowance
+    kinds: Kinds
     ratings: Ratings
     conversions: Conversions
     has_keys: bool
@@ -157,6 +160,9 @@ class Videos:
             raise HTTPException(
                 429, "this key has asked for enough in this minute", {"Retry-After": str(int(wait) + 1)}
             )
+        if wait := self.kinds.wait_for(job.owner, kind_of(request)):
+            said = "this key has asked for enough clips of new kinds in this hour"
+            raise HTTPException(429, said, {"Retry-After": str(int(wait) + 1)})
         job = replace(
             job,
             fps=planned.fps,

@@ -1,4 +1,4 @@
-"""What a client with a key must not do: take all there is, learn of the clips of others, or stay when it is shut out."""
+"""What a client with a key must not do: take all there is, learn of clips of others, or stay when it is shut out."""
 
 import asyncio
 import json

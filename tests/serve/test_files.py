@@ -134,7 +134,7 @@ def test_jobs_are_listed_by_status(tmp_path):
     made = [Job(model="m", prompt=str(number), seed=0, settings={}) for number in range(4)]
     for job in made:
         jobs.add(job)
-    assert jobs.claim() and jobs.complete(made[0].id) and jobs.claim() and jobs.fail(made[1].id, "cancelled", "")
+    assert jobs.claim(1) and jobs.complete(made[0].id) and jobs.claim(1) and jobs.fail(made[1].id, "cancelled", "")
 
     def prompts(*statuses: str, limit: int = 9, after: str | None = None) -> list[str]:
         return [job.prompt for job in jobs.page(None, after, limit, "asc", statuses)]

@@ -17,7 +17,7 @@ def test_only_one_of_a_cancel_a_deletion_and_an_end_succeeds(tmp_path):
     for number in range(40):
         job = Job(model="tiny", prompt="red", seed=number, settings={})
         jobs.add(job)
-        assert jobs.claim() is not None
+        assert jobs.claim(1) is not None
         won: list[str] = []
         rivals = {
             "end": lambda id=job.id: jobs.complete(id),
@@ -43,7 +43,7 @@ def test_jobs_that_wait_have_places(tmp_path):
     made = [Job(model="tiny", prompt="red", seed=seed, settings={}) for seed in range(4)]
     for job in made:
         jobs.add(job)
-    assert (claimed := jobs.claim()) is not None
+    assert (claimed := jobs.claim(1)) is not None
     assert jobs.fail(made[2].id, "cancelled", "")
     assert jobs.places() == {made[1].id: 1, made[3].id: 2}
     assert [jobs.place(each) for each in (claimed, made[3])] == [None, 2]
@@ -70,7 +70,7 @@ def test_jobs_that_ran_when_the_server_ended_begin_again(tmp_path):
     jobs.add(second)
     with pytest.raises(QueueFull):
         jobs.add(Job(model="tiny", prompt="red", seed=2, settings={}))
-    assert (claimed := jobs.claim()) is not None and claimed.id == first.id and claimed.settings == {"top_k": 3}
+    assert (claimed := jobs.claim(1)) is not None and claimed.id == first.id and claimed.settings == {"top_k": 3}
     assert jobs.fail(second.id, "cancelled", "") and not jobs.fail(second.id, "cancelled", "")
     with pytest.raises(RequestError, match="another server works"):
         Jobs(tmp_path, 2)
@@ -78,7 +78,28 @@ def test_jobs_that_ran_when_the_server_ended_begin_again(tmp_path):
     (tmp_path / "jobs" / "video_0123456789abcdef01234567").mkdir(parents=True)
     again = Jobs(tmp_path, 2)
     assert not (tmp_path / "jobs" / "video_0123456789abcdef01234567").exists()
-    assert (claimed := again.claim()) is not None and claimed.id == first.id and again.claim() is None
+    assert (claimed := again.claim(1)) is not None and claimed.id == first.id and again.claim(1) is None
     assert again.complete(first.id) and not again.fail(first.id, "cancelled", "") and not again.complete(first.id)
     assert again.delete(first.id) and again.get(first.id) is None and not again.note(first.id, 5)
     again.close()
+
+
+def test_keys_take_turns_and_none_has_more_than_its_share_in_progress(tmp_path):
+    jobs = Jobs(tmp_path, 64)
+    for owner in ("ada", "ada", "ada", "grace", "grace"):
+        jobs.add(Job(model="tiny", prompt="red", seed=0, settings={}, owner=owner))
+    begun = [jobs.claim(2) for _ in range(5)]
+    assert [each and each.owner for each in begun] == ["ada", "grace", "ada", "grace", None]
+    assert begun[0] is not None and jobs.complete(begun[0].id)
+    after = jobs.claim(2)
+    assert after is not None and after.owner == "ada" and jobs.claim(2) is None
+    jobs.close()
+
+
+def test_jobs_of_nobody_begin_in_their_order(tmp_path):
+    jobs = Jobs(tmp_path, 64)
+    asked = [Job(model="tiny", prompt="red", seed=0, settings={}) for _ in range(4)]
+    for job in asked:
+        jobs.add(job)
+    assert [each and each.id for each in [jobs.claim(1) for _ in range(5)]] == [*(job.id for job in asked), None]
+    jobs.close()
