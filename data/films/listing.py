@@ -1,4 +1,4 @@
-"""Find the files of a folder: all of them, links followed, or one by a name that was written elsewhere.
+"""Find the files of a folder: all of them, links inside it followed, or one by a name that was written elsewhere.
 
 In: a folder of this machine. Out: names relative to it, with "/" between their parts, as they are on the disk. Hidden
 files are left out. Knows nothing of what the files hold.
@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from reelm.errors import RequestError, reason
+
+OUT = "it is a link that leads out of the folder; put the files themselves there"
 
 
 class Listed(NamedTuple):
@@ -53,12 +55,19 @@ def listed(folder: Path) -> Iterator[Listed]:
             inner = f"{name}/{entry.name}" if name else entry.name
             if entry.name.startswith("."):
                 continue
-            if os.path.isdir(entry.path):
+            if entry.is_symlink() and os.path.exists(entry.path) and leads_out(folder, entry.path):
+                yield Listed(inner, OUT)
+            elif os.path.isdir(entry.path):
                 (links if entry.is_symlink() else folders).append(inner)
             elif os.path.isfile(entry.path):
                 yield Listed(inner)
             elif entry.is_symlink() and not os.path.exists(entry.path):
                 yield Listed(inner, "it is a link to nothing")
+
+
+def leads_out(folder: Path, path: str | Path) -> bool:
+    """Return whether a path in a folder leads out of it by a link. Who made the folder could name any file of ours."""
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 class Names:
@@ -84,6 +93,8 @@ class Names:
         path = self._folder / name
         found = self._entries(path.parent).get(_key(path.with_suffix(suffix).name), ())
         files = [path.with_name(each) for each in found if (path.with_name(each)).is_file()]
+        if any(leads_out(self._folder, file) for file in files):
+            raise RequestError(f"{path.name} has words beside it, but {OUT}")
         return min(files, key=lambda file: (file != path.with_suffix(suffix), file.name), default=None)
 
     def _entries(self, folder: Path) -> dict[str, list[str]]:

@@ -395,7 +395,7 @@ def test_a_damaged_set_does_not_hide_the_others(built: Path, tmp_path: Path, cap
 
 
 def test_films_behind_a_linked_folder_are_in_the_set(folder: Path, tmp_path: Path):
-    (tmp_path / "linked").mkdir()
-    (tmp_path / "linked" / "deep").symlink_to(folder / "deep")
+    shutil.copytree(folder / "deep", tmp_path / "linked" / ".hidden")
+    (tmp_path / "linked" / "deep").symlink_to(".hidden")
     there = build(tmp_path / "linked", "linked", tmp_path / "sets", CONFIG, pool=local(1))
     assert not there.left_out and there.captioned == (1, 1)

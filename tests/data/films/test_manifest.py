@@ -185,29 +185,42 @@ def test_suffixes_of_words_may_be_capitals(tmp_path):
 
 
 def test_linked_folders_are_read_once_and_links_in_a_circle_end(tmp_path):
-    fill(tmp_path / "real", a_mp4="", a_txt="a dog", deep__b_mp4="")
-    fill(tmp_path / "films", own__c_mp4="")
-    films = tmp_path / "films"
-    (films / "dogs").symlink_to("../real")
-    (films / "dogs_again").symlink_to(tmp_path / "real")
-    (films / "an_own").symlink_to("own")
-    (films / "own" / "up").symlink_to("..")
-    (tmp_path / "real" / "deep" / "back").symlink_to(films)
-    (films / "gone.mp4").symlink_to("nowhere.mp4")
-    (films / "self").symlink_to("self")
-    (films / "d.mp4").symlink_to("../real/a.mp4")
-    found = {source.name: source for source in sources(films)}
+    fill(tmp_path, own__c_mp4="", pets__dogs__a_mp4="", pets__dogs__a_txt="a dog")
+    (tmp_path / "dogs").symlink_to("pets/dogs")
+    (tmp_path / "own" / "up").symlink_to("..")
+    (tmp_path / "gone.mp4").symlink_to("nowhere.mp4")
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / "d.mp4").symlink_to("pets/dogs/a.mp4")
+    found = {source.name: source for source in sources(tmp_path)}
     good = {name for name, source in found.items() if not source.fault}
-    assert good == {"own/c.mp4", "d.mp4", "dogs/a.mp4", "dogs/deep/b.mp4"}
-    assert found["dogs/a.mp4"].captions == ("a dog",)
+    assert good == {"own/c.mp4", "d.mp4", "pets/dogs/a.mp4"}
+    assert found["pets/dogs/a.mp4"].captions == ("a dog",)
     assert {name: found[name].fault for name in found.keys() - good} == {
-        "an_own": "it is a link to a folder that is read as 'own'",
-        "dogs_again": "it is a link to a folder that is read as 'dogs'",
+        "dogs": "it is a link to a folder that is read as 'pets/dogs'",
         "own/up": "it is a link to a folder that is read as '.'",
-        "dogs/deep/back": "it is a link to a folder that is read as '.'",
         "gone.mp4": "it is a link to nothing",
         "self": "it is a link to nothing",
     }
+
+
+def test_links_that_lead_out_of_the_folder_are_not_followed(tmp_path):
+    fill(tmp_path / "secrets", key_txt="a secret", film_mp4="")
+    fill(tmp_path / "films", a_mp4="", b_mp4="", c_mp4="")
+    films = tmp_path / "films"
+    (films / "a.txt").symlink_to("../secrets/key.txt")
+    (films / "d.mp4").symlink_to(tmp_path / "secrets" / "film.mp4")
+    (films / "e").symlink_to(tmp_path / "secrets")
+    found = {source.name: source for source in sources(films)}
+    assert "a secret" not in str(found)
+    assert {name for name, source in found.items() if "leads out of the folder" in source.fault} == {
+        "a.mp4",
+        "d.mp4",
+        "e",
+    }
+    for name in ("d.mp4", "e/film.mp4"):
+        (films / "metadata.csv").write_text(f"file_name\n{name}\n")
+        with pytest.raises(RequestError, match="lies outside of"):
+            sources(films)
 
 
 def test_a_name_that_no_file_can_have_is_left_out(tmp_path):
