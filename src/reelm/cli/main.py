@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TextIO
 
 from reelm.errors import RequestError, RequestWarning
 from reelm.storage.home import home
+from reelm.storage.private import made_private
 
 from .interrupts import WORDS, leave, signals_raised
 from .printable import printable
@@ -100,7 +101,8 @@ def _prepare_jax() -> None:
     # With the caches of compiled programs, a second clip does not wait for XLA. JAX reads these variables when it is
     # imported, which may be as early as the parsing of arguments, for the fields of `train`.
     os.environ.setdefault("REELM_PROGRAMS", str(home() / "programs"))
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
+    if not made_private(home() / "compiled"):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own log is not for the user of a command
     # A cache that cannot be written only costs a compilation, so it needs no warning.

@@ -7,7 +7,6 @@ damaged file counts as missing. The files hold pickles and machine code, so only
 import hashlib
 import os
 import pickle
-import stat
 import warnings
 from collections.abc import Hashable
 from contextlib import suppress
@@ -18,6 +17,7 @@ import jax
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
+from reelm.storage.private import is_private, made_private
 
 from .machine import surroundings
 from .source import source_of
@@ -38,16 +38,10 @@ def keep(folder: str | os.PathLike[str] | None) -> None:
     if folder is None:
         return
     path = Path(folder).expanduser()
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner, mode = path.stat().st_uid, path.stat().st_mode
-    except OSError as error:
-        warnings.warn(f"{path}: {error.strerror}; programs are compiled again each time", stacklevel=2)
-        return
-    if os.name == "posix" and (owner != os.getuid() or mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        warnings.warn(f"{path}: others may write there; programs are compiled again each time", stacklevel=2)
-        return
-    _folder = path
+    if fault := made_private(path):
+        warnings.warn(f"{path}: {fault}; programs are compiled again each time", stacklevel=2)
+    else:
+        _folder = path
 
 
 if os.environ.get("REELM_PROGRAMS"):
@@ -64,6 +58,8 @@ def place(module: str, name: str, key: Hashable) -> Path | None:
 
 def read(path: Path) -> Any:
     """Return what `write` wrote; None if the file is missing or damaged."""
+    if not is_private(path.parent):  # it may have changed since it was named
+        return None
     try:
         data = path.read_bytes()
         os.utime(path)
