@@ -10,6 +10,7 @@ As a file it is an `.npz` of NumPy, which any engine can write:
 A folder of them, one for each episode, all of one size, rate and set of keys, is what `reelm data build` imports.
 """
 
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import numpy as np
 from reelm.errors import RequestError, reason
 from reelm.media.limits import MAX_FPS, MIN_FPS
 from reelm.media.pixels import Frames
+from reelm.storage.arrays import check_packed
 from reelm.value_checks import within
 
 SUFFIX = ".npz"
@@ -87,6 +89,8 @@ class Recording:
 def _arrays(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
     """Open the arrays of a file, each read when it is accessed; RequestError if one of them cannot be read."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            check_packed(archive)
         with np.load(path, allow_pickle=False) as arrays:
             yield arrays
     except RequestError as error:

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 import reelm
 from reelm.errors import RequestError
 from reelm.storage.foreign.torch_checkpoint import opened
+from reelm.storage.foreign.torch_file import read_tensors
 from reelm.tokenizer.codes import ids_to_signs
 from reelm.tokenizer.video.net import VideoNet
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
@@ -332,3 +333,16 @@ def test_the_newer_version_is_known_by_its_file_name(tmp_path):
     shutil.copy(reference.CHECKPOINT, path)
     with pytest.raises(RequestError, match=r"VidTok v1\.1"):
         convert(path, tmp_path / "out")
+
+
+def test_entries_that_are_packed_are_refused(tmp_path):
+    """Of zeros, a thousand bytes pack into one."""
+    with zipfile.ZipFile(reference.CHECKPOINT) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "bomb.ckpt", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    with pytest.raises(RequestError, match="is packed, which torch never does"), opened(tmp_path / "bomb.ckpt"):
+        pass
+    with pytest.raises(RequestError, match="is packed, which torch never does"):
+        read_tensors((tmp_path / "bomb.ckpt").read_bytes())

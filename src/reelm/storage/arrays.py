@@ -16,6 +16,7 @@ from reelm.errors import RequestError, reason
 
 from .atomic import replacing
 
+_SMALL_BYTES, _MOST_TIMES = 64 << 20, 256  # unpacked bytes that any array may have, and times its packed ones
 _MOST_BYTES = 2 * 2**30  # of one array
 _KINDS = {"i": "whole numbers", "f": "numbers", "U": "text"}
 
@@ -34,6 +35,13 @@ class ArrayField(NamedTuple):
     needed: bool = True
 
 
+def check_packed(archive: zipfile.ZipFile) -> None:
+    """Check that no array is far larger than its packed bytes; RequestError if one is."""
+    for info in archive.infolist():
+        if info.file_size > max(_SMALL_BYTES, _MOST_TIMES * info.compress_size):
+            raise RequestError(f"its {info.filename[:60]!r} unpacks to more than {_MOST_TIMES} times its size")
+
+
 def write_arrays(path: str | PathLike[str], arrays: Mapping[str, Any]) -> None:
     """Write the arrays, compressed; see `replacing`."""
     with replacing(path) as temporary:
@@ -50,6 +58,7 @@ def read_arrays(path: str | PathLike[str], wanted: Mapping[str, ArrayField]) -> 
     found = {}
     try:
         with zipfile.ZipFile(path) as archive:
+            check_packed(archive)
             members = {*archive.namelist()}
             for name in (name for name, field in wanted.items() if field.needed and f"{name}.npy" not in members):
                 raise RequestError(f"it has no array {name!r}")

@@ -66,6 +66,14 @@ def test_arrays_that_do_not_go_together_are_refused(changes, says):
         recording(0, **changes)
 
 
+def test_a_small_file_that_unpacks_to_a_large_recording_is_refused(tmp_path):
+    frames = np.zeros((400, 256, 256, 3), np.uint8)
+    np.savez_compressed(tmp_path / "0.npz", frames=frames, keys=np.zeros((400, 1), bool), key_names=["a"], fps=8.0)
+    for read in (Recording.open, Recording.length_of):
+        with pytest.raises(RequestError, match="unpacks to more than 256 times its size"):
+            read(tmp_path / "0.npz")
+
+
 def test_recordings_that_are_not_alike_are_refused(tmp_path):
     recording(0).save(tmp_path / "0.npz")
     recording(1, fps=10.0).save(tmp_path / "1.npz")

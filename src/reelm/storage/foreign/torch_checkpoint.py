@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from reelm.errors import RequestError, reason
 
-from .torch_file import BROKEN, StoredTensor, Tensors, byte_order, view
+from .torch_file import BROKEN, StoredTensor, Tensors, byte_order, entry, view
 
 _TYPES: dict[str, DTypeLike] = {
     **{"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": ml_dtypes.bfloat16},
@@ -97,7 +97,7 @@ def _opened_zip(path: Path) -> Iterator[OpenFile]:
             (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
             if archive.getinfo(pickled).file_size > _MOST_PICKLE:
                 raise ValueError(f"{pickled} is larger than {_MOST_PICKLE // 2**20} MiB")
-            content, order = _Placing(io.BytesIO(archive.read(pickled))).load(), byte_order(archive, pickled)
+            content, order = _Placing(io.BytesIO(entry(archive, pickled))).load(), byte_order(archive, pickled)
         except BROKEN as error:
             raise damaged(error) from error
         tensors, folder = _weights(content), pickled.removesuffix(".pkl")
@@ -105,7 +105,7 @@ def _opened_zip(path: Path) -> Iterator[OpenFile]:
         def read(name: str) -> np.ndarray:
             tensor = tensors[name]
             try:
-                data = archive.read(f"{folder}/{tensor.storage.key}")
+                data = entry(archive, f"{folder}/{tensor.storage.key}")
                 numbers = np.frombuffer(data, np.dtype(tensor.storage.dtype).newbyteorder(order))
                 return view(tensor, numbers).astype(np.float32, copy=False)
             except BROKEN as error:

@@ -63,14 +63,25 @@ def _read_zip(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.n
     """Return (tensors by name, storages by key); all files of the archive are in one folder, whatever its name."""
     with zipfile.ZipFile(file) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        tensors = Tensors(io.BytesIO(archive.read(pickled))).load()
+        tensors = Tensors(io.BytesIO(entry(archive, pickled))).load()
         folder = pickled.removesuffix(".pkl")
         storages = _storages(tensors)
         if large := [key for key in storages if archive.getinfo(f"{folder}/{key}").file_size > _MOST_BYTES]:
             raise ValueError(f"its storage {large[0]} is larger than {_MOST_BYTES // 2**30} GiB")
         order = byte_order(archive, pickled)
-        read = {key: (archive.read(f"{folder}/{key}"), np.dtype(kind)) for key, kind in storages.items()}
+        read = {key: (entry(archive, f"{folder}/{key}"), np.dtype(kind)) for key, kind in storages.items()}
         return tensors, {key: np.frombuffer(data, kind.newbyteorder(order)) for key, (data, kind) in read.items()}
+
+
+def entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return an entry of a checkpoint. Torch packs none: one that is packed may be a thousand times larger.
+
+    Raises:
+        ValueError: the entry is packed.
+    """
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"its entry {name[:60]!r} is packed, which torch never does")
+    return archive.read(name)
 
 
 def byte_order(archive: zipfile.ZipFile, pickled: str) -> Literal["<", ">"]:
@@ -79,7 +90,7 @@ def byte_order(archive: zipfile.ZipFile, pickled: str) -> Literal["<", ">"]:
     Machines of both orders write checkpoints; before torch 2.1 they did not say which.
     """
     name = pickled.removesuffix("data.pkl") + "byteorder"
-    said = archive.read(name) if name in archive.namelist() else b"little"
+    said = entry(archive, name) if name in archive.namelist() else b"little"
     if said not in (b"little", b"big"):
         raise ValueError(f"its bytes have the order {said[:20]!r}")
     return ">" if said == b"big" else "<"
