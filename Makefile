@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 # stub.)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 
-.PHONY: demo test test-all gpu env lint types format docs lock
+.PHONY: demo test test-all gpu env lint types format docs lock audit
 
 demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
@@ -47,6 +47,10 @@ format: env
 
 types: env
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# Known vulnerabilities of the locked versions; none is excepted.
+audit: $(filter-out uv,$(UV))
+	$(UV) tool run pip-audit --disable-pip --require-hashes --requirement requirements.lock
 
 # A broken link or a public name without a docstring fails.
 docs: env

@@ -12,7 +12,8 @@ def read_clip(path: str) -> tuple[Any, dict[str, Any] | None, float]:
     import numpy as np
     import torch
 
-    with av.open(path, format="mp4") as file:
+    # What a server sends is opened as what `reelm serve` makes, and by no other decoder.
+    with av.open(path, format="mp4", options={"codec_whitelist": "h264,aac"}) as file:
         pictures, sounds = file.streams.video[0], file.streams.audio
         frames, samples = [], []
         for frame in file.decode(pictures, *sounds[:1]):

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -24,6 +25,7 @@ VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")  # of the pr
 
 _PARSE, _REQUEST, _METHOD, _PARAMS = -32700, -32600, -32601, -32602
 _FILES = ("image",)
+_MOST_BYTES = 64 << 20  # of a file
 _TYPES = {"string": str, "integer": int}
 _TOOLS: list[dict[str, Any]] = [
     {
@@ -67,11 +69,13 @@ class Session:
     Args:
         client: of the server that makes the clips.
         folder: where clips are written.
+        pictures: folders whose files may be sent to the server, besides `folder`.
         send: takes one message to the client.
     """
 
-    def __init__(self, client: Client, folder: Path, send: Callable[[dict[str, Any]], None]):
+    def __init__(self, client: Client, folder: Path, pictures: list[Path], send: Callable[[dict[str, Any]], None]):
         self._client, self._folder, self._send = client, folder, send
+        self._roots = [each.expanduser().resolve() for each in (folder, *pictures)]
         self._calls: dict[Any, tuple[threading.Thread, threading.Event]] = {}  # under way, by the id of their request
 
     def handle(self, line: bytes) -> None:
@@ -179,7 +183,7 @@ class Session:
         return {"content": [{"type": "text", "text": json.dumps(made)}], "structuredContent": made, "isError": False}
 
     def _made(self, arguments: dict[str, Any], follow: Callable[[int], None]) -> dict[str, Any]:
-        files = {name: Path(arguments[name]).expanduser().read_bytes() for name in _FILES if name in arguments}
+        files = {name: self._given(arguments[name]) for name in _FILES if name in arguments}
         settings = {"seed": 0, **{name: value for name, value in arguments.items() if name not in _FILES}}
         job, content = self._client.make(settings, files, follow)
         if not re.fullmatch(r"\w+", job["id"]):
@@ -189,12 +193,28 @@ class Session:
         path.write_bytes(content)
         return {"path": str(path), **{name: job[name] for name in ("prompt", "seed", "model", "seconds", "size")}}
 
+    def _given(self, name: str) -> bytes:
+        """Return the bytes of a file. Whoever steers the client could name any file, so folders are listed."""
+        path = Path(name).expanduser().resolve()
+        if not any(path.is_relative_to(root) for root in self._roots):
+            listed = ", ".join(map(str, self._roots))
+            raise Refused(f"{name} lies outside of {listed}; name its folder by --pictures when you start the server")
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Refused(f"{name} is not a regular file")
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise Refused(f"{name} is larger than {_MOST_BYTES >> 20} MiB")
+        return content
+
 
 def main() -> None:
     """Answer until standard input ends."""
     parser = argparse.ArgumentParser(description="An MCP server that makes clips with `reelm serve`.")
     parser.add_argument("--server", default="", help="address of `reelm serve`; default: REELM_SERVER, or this machine")
     parser.add_argument("--folder", type=Path, default=Path.home() / "reelm", help="where clips are written")
+    about = "folder of pictures that may be sent to the server, besides --folder; may be given several times"
+    parser.add_argument("--pictures", type=Path, action="append", default=[], help=about)
     options = parser.parse_args()
     lock = threading.Lock()
 
@@ -206,7 +226,7 @@ def main() -> None:
         client = Client(options.server, os.environ.get("REELM_KEY", ""))
     except Refused as error:
         parser.exit(2, f"{error}\n")
-    session = Session(client, options.folder.expanduser().resolve(), send)
+    session = Session(client, options.folder.expanduser().resolve(), options.pictures, send)
     for line in sys.stdin.buffer:
         if line.strip():
             session.handle(line)

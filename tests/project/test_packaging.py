@@ -2,7 +2,9 @@
 
 import ast
 import fnmatch
+import json
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -111,10 +113,30 @@ def test_the_image_is_made_of_all_that_is_installed():
     needed |= {
         "pyproject.toml",
         "requirements.lock",
+        "integrations/docker/hashed.py",
         PROJECT["project"]["readme"],
         *PROJECT["project"]["license-files"],
     }
     assert lines[0] == "*" and {line[1:] for line in lines if line[0] == "!"} == needed
+
+
+def test_what_the_image_installs_has_its_hashes(tmp_path):
+    locked = dict(re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    wanted = {name: locked[name] for name in ("pillow", "python-multipart", "av")} | {"reelm": "0.1.0"}
+    install = [{"metadata": {"name": name.replace("-", "_"), "version": wanted[name]}} for name in wanted]
+    (tmp_path / "report.json").write_text(json.dumps({"install": install}))
+    command = [
+        sys.executable,
+        ROOT / "integrations/docker/hashed.py",
+        tmp_path / "report.json",
+        ROOT / "requirements.lock",
+    ]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^([a-z0-9.-]+)==", printed, re.MULTILINE) == ["pillow", "python-multipart", "av"]
+    assert all("--hash=sha256:" in entry for entry in printed.split("\n\n") if entry.strip())
+    install[0]["metadata"]["version"] = "0.1"
+    (tmp_path / "report.json").write_text(json.dumps({"install": install}))
+    assert "lock it first" in subprocess.run(command, capture_output=True, text=True).stderr
 
 
 def test_everything_needed_is_locked():

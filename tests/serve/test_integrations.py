@@ -199,6 +199,7 @@ class Mcp:
 
     def __init__(self, folder: Path):
         command = [sys.executable, str(ROOT / "integrations/mcp/server.py"), "--folder", str(folder)]
+        command += ["--pictures", str(folder.parent / "pictures")]
         pipe = subprocess.PIPE
         # Windows has such a locale; JSON is UTF-8 everywhere.
         surroundings = {**os.environ, "PYTHONIOENCODING": "cp1252"}
@@ -274,10 +275,31 @@ def test_mcp_agrees_on_a_version_and_lists_its_tools(mcp):
     assert [tool["name"] for tool in mcp.ask(3, "tools/list")["result"]["tools"]] == ["make_video", "list_models"]
 
 
+def test_mcp_sends_no_file_but_those_in_the_folders_that_are_named(mcp, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (tmp_path / "secret").write_text("mine")
+    (pictures / "link.png").symlink_to(tmp_path / "secret")
+    os.mkfifo(pictures / "pipe.png")
+    with open(pictures / "large.png", "wb") as file:
+        file.truncate((64 << 20) + 1)
+    for name, says in (
+        (tmp_path / "secret", "lies outside"),
+        (pictures / ".." / "secret", "lies outside"),
+        (pictures / "link.png", "lies outside"),
+        (pictures / "pipe.png", "not a regular file"),
+        (pictures / "large.png", "larger than 64 MiB"),
+    ):
+        result = mcp.call(1, "make_video", prompt="red", image=str(name))["result"]
+        assert result["isError"] and says in result["content"][0]["text"]
+
+
 def test_mcp_makes_a_clip_and_tells_how_far_it_is(mcp, tmp_path):
     assert mcp.call(1, "list_models")["result"]["structuredContent"]["models"][0]["id"] == "tiny"
-    Image.new("RGB", (24, 16), "red").save(tmp_path / "first.png")
-    answer = mcp.call(2, "make_video", prompt="red", seed=7, num_frames=9, image=str(tmp_path / "first.png"))
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (24, 16), "red").save(tmp_path / "pictures" / "first.png")
+    picture = str(tmp_path / "pictures" / "first.png")
+    answer = mcp.call(2, "make_video", prompt="red", seed=7, num_frames=9, image=picture)
     result = answer["result"]
     made = result["structuredContent"]
     assert not result["isError"] and json.loads(result["content"][0]["text"]) == made
