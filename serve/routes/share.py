@@ -1,5 +1,6 @@
 """The page of one clip, to share: it plays the clip, and its Open Graph tags make a card where its link is posted."""
 
+import re
 from html import escape
 from urllib.parse import urljoin
 
@@ -49,15 +50,22 @@ def share(job: Job, request: Request) -> HTMLResponse:
     """Return the page of a completed job. Its addresses are those by which the client reached the server."""
     width, height = map(int, job.size.split("x"))
     scale = min(LARGEST, scale_within(SIDE, height, width))
-    title = job.words
+    title, url = job.words, _address(request)
     told = {
         "language": "en" if title.isascii() else "zh-CN",
         "title": title,
         "about": f"{job.model} · seed {job.seed} · {float(job.seconds):.1f} s",
-        "url": str(request.url),
-        "poster": urljoin(str(request.url), f"content?format=png&scale={scale}"),
-        "film": urljoin(str(request.url), f"content?format=mp4&scale={scale}"),
+        "url": url,
+        "poster": urljoin(url, f"content?format=png&scale={scale}"),
+        "film": urljoin(url, f"content?format=mp4&scale={scale}"),
         "width": width * scale,
         "height": height * scale,
     }
     return HTMLResponse(_PAGE.format_map({name: escape(str(value)) for name, value in told.items()}))
+
+
+def _address(request: Request) -> str:
+    """Return the address of a request as its client knows it: a proxy may have taken a prefix from its path."""
+    prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
+    prefix = prefix if re.fullmatch(r"(/[\w.~-]+)*", prefix, re.ASCII) else ""
+    return str(request.url.replace(path=prefix + request.url.path))

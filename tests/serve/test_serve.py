@@ -168,6 +168,9 @@ def test_a_file_has_the_size_that_is_asked_for_and_says_what_it_is(service, tmp_
     page = service.ask("GET", f"{path}/page")[2].decode()
     assert 'og:title" content="红&lt;b&gt;"' in page and "<b>" not in page
     assert f'og:image" content="http://127.0.0.1:{service.port}{path}/content?format=png' in page
+    for prefix, shown in (("/films/", "/films"), ('/"><b>', ""), ("//other.example", "")):
+        _, _, content = service.ask("GET", f"{path}/page", X_Forwarded_Prefix=prefix)
+        assert f'og:url" content="http://127.0.0.1:{service.port}{shown}{path}/page"' in content.decode()
     assert service.ask("GET", "/v1/videos/video_0/page")[0] == 404
 
 

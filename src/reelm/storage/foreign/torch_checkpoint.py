@@ -98,7 +98,7 @@ def _opened_zip(path: Path) -> Iterator[OpenFile]:
             if archive.getinfo(pickled).file_size > _MOST_PICKLE:
                 raise ValueError(f"{pickled} is larger than {_MOST_PICKLE // 2**20} MiB")
             content, order = _Placing(io.BytesIO(entry(archive, pickled))).load(), byte_order(archive, pickled)
-        except BROKEN as error:
+        except (*BROKEN, OSError) as error:
             raise damaged(error) from error
         tensors, folder = _weights(content), pickled.removesuffix(".pkl")
 
@@ -108,7 +108,7 @@ def _opened_zip(path: Path) -> Iterator[OpenFile]:
                 data = entry(archive, f"{folder}/{tensor.storage.key}")
                 numbers = np.frombuffer(data, np.dtype(tensor.storage.dtype).newbyteorder(order))
                 return view(tensor, numbers).astype(np.float32, copy=False)
-            except BROKEN as error:
+            except (*BROKEN, OSError) as error:
                 raise damaged(error) from error
 
         yield OpenFile({name: tuple(tensor.shape) for name, tensor in tensors.items()}, read)
