@@ -31,7 +31,8 @@ export async function ask(path, options) {
   if (answer.status === 401) {
     const key = prompt(word("key"));
     if (key) {
-      document.cookie = `reelm-key=${encodeURIComponent(key)}; path=${new URL(".", document.baseURI).pathname}; SameSite=Strict${location.protocol === "https:" ? "; Secure" : ""}`;
+      // The server keeps it in a cookie that no script reads; a wrong key is asked for again.
+      await fetched("v1/session", { method: "POST", headers: { Authorization: `Bearer ${key}` } });
       return ask(path, options);
     }
   }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -36,7 +37,7 @@ from reelm.serve.traces import Traces
 from .about import about
 from .answers import HANDLERS, refusal
 from .files import Whole
-from .gate import Gate
+from .gate import COOKIE, Gate
 from .live_socket import Sockets, Viewer, play, refuse
 from .openapi import Described, Endpoint, description
 from .player import Player
@@ -211,6 +212,7 @@ class _Routes:
             get(f"{one}/hls/stream.mp4", videos.pieces, "Fetch bytes that the playlist names", "A fragmented mp4"),
             get(f"{one}/events", videos.events, "Follow the progress", "Server-sent events: status, preview"),
             post(f"{one}/feedback", videos.feedback, "Say whether a clip is good", "What was kept", body="Feedback"),
+            post("/v1/session", self.session, "Keep the key in a cookie, for pages", "Nothing", status=204),
             get("/v1/models", self.models, "List models", "The models and what each can do"),
             get("/v1/models/{name}", self.model, "Look at a model", "The model and what it can do"),
             get("/healthz", self.alive, "Check that the server is alive", "ok"),
@@ -261,6 +263,13 @@ class _Routes:
         if model.language_model().config.keys:
             kind = partial(Player, self._recordings, socket.state.owner)
         await play(socket, partial(kind, *about), self._sockets)
+
+    async def session(self, request: Request) -> Response:
+        """Keep the key of a request in a cookie that no script reads: sockets and films of a page send no header."""
+        answer = Response(status_code=204)
+        secure = request.url.scheme == "https"
+        answer.set_cookie(COOKIE, quote(request.state.key), httponly=True, samesite="strict", secure=secure)
+        return answer
 
     async def models(self, request: Request) -> Response:
         """Answer with the models and what each can do."""

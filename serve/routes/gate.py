@@ -15,6 +15,8 @@ from reelm.serve.access import Keys, host_of
 
 from .answers import refusal
 
+COOKIE = "reelm-key"  # holds the key of a page
+
 _OPEN = ("/healthz", "/readyz", "/openapi.json")
 _HEADERS = [
     (
@@ -59,7 +61,7 @@ class Gate:
                 return
             owner = found
         is_valid = partial(_is_valid, keys, key, owner)  # long answers look again
-        scope.setdefault("state", {}).update(owner=owner, is_valid=is_valid)
+        scope.setdefault("state", {}).update(owner=owner, key=key, is_valid=is_valid)
         # A picture or film element of a page sends no Origin, only its Referer.
         site = origin if origin is not None else _site(headers.get("referer", ""))
         await self._app(scope, receive, _guarded(send, shared=site in self._origins))
@@ -123,6 +125,6 @@ def _key(scope: Scope, headers: Headers) -> str:
         return key.strip()
     for part in headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == "reelm-key":
+        if name == COOKIE:
             return unquote(value)
     return ""

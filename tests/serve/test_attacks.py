@@ -126,6 +126,18 @@ def test_the_figures_of_all_are_for_the_operator(service):
     assert service.ask("GET", "/metrics", **OPERATOR)[0] == 200
 
 
+def test_the_cookie_of_a_page_is_read_by_no_script(service):
+    status, headers, _ = service.ask("POST", "/v1/session", **ADA)
+    cookie = headers["set-cookie"]
+    assert (
+        status == 204 and {"HttpOnly", "SameSite=strict", "Path=/"} <= {*cookie.split("; ")} and "Secure" not in cookie
+    )
+    assert service.ask("GET", "/v1/videos", Cookie=cookie.partition(";")[0])[0] == 200
+    _, headers, _ = service.ask("POST", "/v1/session", X_Forwarded_Proto="https", **ADA)
+    assert "Secure" in headers["set-cookie"]
+    assert service.ask("POST", "/v1/session", Authorization="Bearer of-nobody")[0] == 401
+
+
 def test_who_is_deleted_leaves_no_words(service):
     _, job = service.json("POST", "/v1/videos", {"prompt": "red one", "num_frames": 5}, **ADA)
     service.made(job, **ADA)
