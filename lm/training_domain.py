@@ -9,13 +9,13 @@ Such a request is still generated, with warnings, because the result may be good
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TypeVar
 
 from reelm.errors import RequestError
 from reelm.tokenizer.text.prompt_retrieval import Similarity
 
-_TOLERANCE = 1.05  # times the fastest track that is not too fast
+T = TypeVar("T")
+
 _NAMED = 5  # unknown words that a warning names
 # Words that any prompt may have: they say nothing of what is to be seen.
 _ANY = frozenset(
@@ -40,7 +40,9 @@ class TrainingDomain:
         words: of its captions, in small letters.
         similarity: probability that a prompt means one of the captions, as prompt retrieval tells it; below that, it
             means none of them.
-        track_speed: of the fastest subject whose track was learned: shares of the picture a second.
+        track_speed: of its fastest track, in heights of the picture a frame; see `control.speed.track_speeds`.
+        track_area: (left, top, right, bottom) that its tracks stay within, as shares of width and height.
+        camera_speed: highest changes a frame of orbit in degrees, log2 of zoom, and rise.
     """
 
     sizes: tuple[tuple[int, int], ...] = ()
@@ -49,6 +51,8 @@ class TrainingDomain:
     words: tuple[str, ...] = ()
     similarity: float | None = None
     track_speed: float | None = None
+    track_area: tuple[float, float, float, float] | None = None
+    camera_speed: tuple[float, float, float] | None = None
 
     @property
     def has_words(self) -> bool:
@@ -66,18 +70,27 @@ class TrainingDomain:
             rates=both(self.rates, other.rates),
             frames=max(self.frames, other.frames) if self.frames and other.frames else None,
             words=both(self.words, other.words),
-            track_speed=max(filter(None, (self.track_speed, other.track_speed)), default=None),
+            track_speed=_both(self.track_speed, other.track_speed, max),
+            track_area=_both(self.track_area, other.track_area, _union),
+            camera_speed=_both(self.camera_speed, other.camera_speed, _faster),
         )
 
     def __post_init__(self):
-        numbers = (
-            *(side for size in self.sizes for side in size),
-            *self.rates,
-            self.frames or 1,
-            self.track_speed or 1,
-        )
+        numbers = (*(side for size in self.sizes for side in size), *self.rates, self.frames or 1)
         if min(numbers) <= 0 or not -1 <= (self.similarity or 0) <= 1:
-            raise RequestError("sizes, rates, frames and speeds must be above 0, the similarity between -1 and 1")
+            raise RequestError("sizes, rates and frames must be above 0, the similarity between -1 and 1")
+
+
+def _both(one: T | None, two: T | None, join: Callable[[T, T], T]) -> T | None:
+    return None if one is None or two is None else join(one, two)
+
+
+def _union(one: Sequence[float], two: Sequence[float]) -> tuple[float, float, float, float]:
+    return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
+
+
+def _faster(one: Sequence[float], two: Sequence[float]) -> tuple[float, float, float]:
+    return max(one[0], two[0]), max(one[1], two[1]), max(one[2], two[2])
 
 
 def outside(
@@ -117,28 +130,6 @@ def outside(
             nearest = f"; nearest: {_quoted(sorted(near))}" if near else ""
             warnings.append(f"{name} may not know {prompt!r}: its captions have no {_quoted(unknown)}{nearest}")
     return warnings
-
-
-def too_fast(name: str, domain: TrainingDomain, tracks: np.ndarray, fps: float) -> list[str]:
-    """Return a warning for each track (x, y) float [n, T, 2] that is faster than those of the training."""
-    if domain.track_speed is None:
-        return []
-    return [
-        f"{name} learned tracks of up to {domain.track_speed:.2g} of the picture a second: track {number} goes at "
-        f"{speed:.2g}, and what follows it may fall apart"
-        for number, track in enumerate(tracks, 1)
-        if (speed := speed_of(track, fps)) > _TOLERANCE * domain.track_speed
-    ]
-
-
-def speed_of(track: np.ndarray, fps: float) -> float:
-    """Return the highest speed of a track (x, y) float [T, 2] over half a second, in shares of the picture a second.
-
-    It is 0 for a subject whose places are not known.
-    """
-    frames = max(1, min(round(fps / 2), len(track) - 1))
-    ways = np.linalg.norm(track[frames:] - track[:-frames], axis=-1)
-    return float(np.nan_to_num(ways).max(initial=0.0)) * fps / frames
 
 
 def _unknown(domain: TrainingDomain, prompt: Sequence[str]) -> list[str]:

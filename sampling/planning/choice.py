@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from reelm.errors import RequestError
 from reelm.lm.control.sources import Source
+from reelm.lm.control.speed import beyond
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.tasks import TASKS, Task
-from reelm.lm.training_domain import outside, too_fast
+from reelm.lm.training_domain import outside
 from reelm.sampling import best_of
 from reelm.sampling.conditions.references import check_names
 from reelm.sampling.folder import shipped
@@ -36,9 +37,9 @@ def choose(model: ModelParts, inputs: Inputs) -> Choice:
     lm = model.language_models[draws]
     _check(model.name, lm, inputs)
     overlap = _latent_overlap(model, inputs)
-    fast = _too_fast(model, lm, inputs)
+    moves = _moves(model, lm, inputs)
     warnings = [
-        [*_outside(model, lm, prompt, inputs), *_changes(model.name, lm, script), *fast, *inputs.notes]
+        [*_outside(model, lm, prompt, inputs), *_changes(model.name, lm, script), *moves, *inputs.notes]
         for prompt, script in zip(inputs.prompts, inputs.scripts, strict=True)
     ]
     if inputs.options.strict and any(warnings):
@@ -149,11 +150,16 @@ def _outside(model: ModelParts, lm: LanguageModel, prompt: Prompt, inputs: Input
     return outside(model.name, lm.training_domain, words, **size, similarity=model.similarity)
 
 
-def _too_fast(model: ModelParts, lm: LanguageModel, inputs: Inputs) -> list[str]:
-    """Return a sentence for each track that is faster than those of the training."""
-    fps = inputs.options.fps or model.defaults.fps
-    tracks = (each.steering.tracks for each in (inputs.conditions, *inputs.shots))
-    return [said for each in tracks if each is not None for said in too_fast(model.name, lm.training_domain, each, fps)]
+def _moves(model: ModelParts, lm: LanguageModel, inputs: Inputs) -> list[str]:
+    """Return a sentence for each track and camera that moves as none in training did."""
+    height, width, stride = inputs.options.height, inputs.options.width, model.video_tokenizer.config.time_stride
+    assert height is not None and width is not None
+    steered = [each.steering for each in [inputs.conditions, *inputs.shots]]
+    found = [
+        beyond(lm.training_domain, each.tracks, each.camera, stride=stride, height=height, width=width)
+        for each in steered
+    ]
+    return list(dict.fromkeys(sentence for each in found for sentence in each))
 
 
 def _changes(name: str, lm: LanguageModel, script: Script) -> list[str]:

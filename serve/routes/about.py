@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from reelm.lm.control.sources import Source
+from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.model import Model
 
 # First and last letter of each language's script. A model reads a language if one of its words is in the script.
 _SCRIPTS = {"en": ("a", "z"), "zh": ("\u4e00", "\u9fff")}
+
+_PATHS: tuple[Source, Source] = ("tracks", "camera")
 
 
 def about(name: str, model: Model) -> dict[str, Any]:
@@ -16,12 +20,14 @@ def about(name: str, model: Model) -> dict[str, Any]:
 
     `tracks` is the number of subjects that can follow one, `control_kinds` what it can follow of a control clip,
     `upscale` the scales by which it enlarges clips. They are 0, empty or false for a model that was not trained with
-    them.
+    them. `track_speed`, `track_area` and `camera_speed` are those of the training (`lm.training_domain`), None where it
+    did not record them.
     """
     lm, defaults, retrieval = model.language_model(), model.defaults, model.prompt_retrieval
     configs = [each.config for each in model.language_models]
     captions, names = ([], ()) if retrieval is None else (list(retrieval.captions), retrieval.names)
     words = list(lm.training_domain.words)
+    tracked, filmed = (_domain(model, source) for source in _PATHS)
     return {
         "id": name,
         "object": "model",
@@ -30,7 +36,10 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "tasks": list(dict.fromkeys(task for each in model.language_models for task in each.tasks)),
         "keys": list(lm.config.keys),
         "tracks": max(each.tracks for each in configs),
+        "track_speed": tracked.track_speed,
+        "track_area": tracked.track_area,
         "camera": any(each.camera for each in configs),
+        "camera_speed": filmed.camera_speed,
         "motion": any(each.motion for each in configs),
         "control_kinds": list(dict.fromkeys(kind for each in configs for kind in each.structures)),
         "references": any(each.config.references and "reference" in each.tasks for each in model.language_models),
@@ -42,6 +51,12 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "trained_frames": lm.training_domain.frames,
         **{each: getattr(defaults, each) for each in ("height", "width", "num_frames", "fps", "cfg_scale")},
     }
+
+
+def _domain(model: Model, source: Source) -> TrainingDomain:
+    """Return the training domain of the first language model that follows a source; an empty one if none does."""
+    domains = (each.training_domain for each in model.language_models if source in each.config.channels)
+    return next(domains, TrainingDomain())
 
 
 def _languages(words: list[str]) -> list[str]:

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
-from reelm.lm.training_domain import TrainingDomain, outside, speed_of, too_fast
+from reelm.lm.training_domain import TrainingDomain, outside
 from reelm.tokenizer.text.prompt_retrieval import Similarity
 from reelm.tokenizer.text.words import words_of
 
@@ -69,19 +67,3 @@ def test_a_model_that_knows_more_has_the_training_domain_of_both_trainings():
     both = TrainingDomain(sizes=((64, 64), (64, 96)), rates=(8.0, 12.0), frames=33, words=("red", "seven", "七"))
     assert one.with_all(two) == two.with_all(one) == both
     assert one.with_all(TrainingDomain()) == TrainingDomain()  # what one training did not record, nobody knows
-
-
-def test_the_speed_of_a_track_is_that_of_its_fastest_half_second():
-    there = np.repeat([[0.1, 0.5]], 9, axis=0)
-    away = there + np.arange(9)[:, None] * [0.02, 0]
-    assert speed_of(there, 8.0) == 0 and np.isclose(speed_of(np.concatenate([there, away]), 8.0), 0.16)
-    assert np.isclose(speed_of(away[:2], 8.0), 0.16) and speed_of(away[:1], 8.0) == 0
-    assert speed_of(np.full((9, 2), np.nan), 8.0) == 0
-
-
-def test_a_track_that_is_faster_than_any_of_the_training_is_told():
-    tracks = np.stack([np.arange(9)[:, None] * [0.02, 0], np.arange(9)[:, None] * [0, 0.08]])
-    (said,) = too_fast("a", TrainingDomain(track_speed=0.4), tracks, 8.0)
-    assert said.startswith("a learned tracks of up to 0.4 of the picture a second: track 2 goes at 0.64")
-    assert not too_fast("a", TrainingDomain(track_speed=0.65), tracks, 8.0)
-    assert not too_fast("a", TrainingDomain(), tracks, 8.0)

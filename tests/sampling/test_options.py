@@ -169,7 +169,7 @@ def test_what_the_training_never_saw_is_a_warning_and_stands_in_the_clip(tiny_mo
     saved = reelm.load(str(tmp_path / "m"))
     assert saved.language_model().training_domain == domain
     assert saved.info()["trained on"] == {"sizes": "24x16", "words": "red"}
-    with pytest.raises(RequestError, match="sizes, rates, frames and speeds must be above 0"):
+    with pytest.raises(RequestError, match="sizes, rates and frames must be above 0"):
         TrainingDomain(sizes=((0, 8),))
 
 

@@ -9,6 +9,7 @@ from made.models import tiny_steered
 
 import reelm
 from reelm.errors import RequestError
+from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.planning.plan import plan
 
@@ -61,6 +62,26 @@ def test_a_short_control_clip_holds_its_last_frame(model):
         one = model.generate("red", control=short, control_kind="silhouette", num_frames=13)
     other = model.generate("red", control=held, control_kind="silhouette", num_frames=13)
     np.testing.assert_array_equal(one.tokens["video"], other.tokens["video"])
+
+
+def test_a_path_faster_than_the_training_is_said_before_anything_is_drawn(model):
+    domain = TrainingDomain(track_speed=0.1, track_area=(0.0, 0.2, 1.0, 0.8), camera_speed=(1.0, 0.1, 0.1))
+    trained = replace(model, lm=replace(model.lm, training_domain=domain))
+    fast = {"tracks": [[(0.0, (0.1, 0.1)), (0.5, (0.9, 0.5))]], "num_frames": 13}
+    said = [
+        "track 1 moves 5.1 pixels a frame; the fastest in training was 1.6",
+        "track 1 comes near the edge: in training all were within 0 to 1 across and 0.2 to 0.8 down",
+    ]
+    (found,) = plan(trained, "red", *read_arguments(fast)).choice.warnings
+    assert found == said
+    shots = [{"prompt": "red", "seconds": 1.0, "tracks": [[(0.0, (0.1, 0.1)), (0.5, (0.9, 0.5))]]}]
+    trained = replace(trained, lm=replace(trained.lm, tasks=(*trained.lm.tasks, "shots")))
+    (found,) = plan(trained, None, *read_arguments({"storyboard": shots})).choice.warnings
+    assert found == said
+    (found,) = plan(
+        trained, "red", *read_arguments({"camera": [(0.0, reelm.Camera()), (1.0, reelm.Camera(90.0))]})
+    ).choice.warnings
+    assert found == ["the camera circles 11.2 degrees a frame; the fastest in training was 1"]
 
 
 def test_a_model_says_what_steers_it(model):

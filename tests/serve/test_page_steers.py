@@ -15,6 +15,7 @@ from PIL import Image
 
 from reelm import Clip
 from reelm.lm.control.camera import WORDS
+from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.conditions.storyboard import read_storyboard
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
@@ -32,7 +33,11 @@ def address(tmp_path_factory) -> Iterator[str]:
     plain = tiny_model(sound=False)
     assert plain.lm is not None
     plain = replace(plain, name="plain", lm=replace(plain.lm, tasks=("t2v",)))
-    models = {"director": tiny_director(), "plain": plain}
+    director = tiny_director()
+    assert director.lm is not None
+    domain = TrainingDomain(track_speed=0.05, track_area=(0.1, 0.1, 0.9, 0.9), camera_speed=(2.0, 0.1, 0.1))
+    director = replace(director, lm=replace(director.lm, training_domain=domain))
+    models = {"director": director, "plain": plain}
     with listening(models, tmp_path_factory.mktemp("steers")) as address:
         yield address
 
@@ -138,6 +143,39 @@ def test_paths_are_drawn_tapped_and_written_as_numbers(address, page):
     brought_back(page, address, 1)
     page.until(lambda: "Subject 1: 2 points" in page.all("#paths canvas")[0].get_attribute("aria-label"))
     assert not page.at("extras").is_displayed()
+
+
+def test_a_path_and_a_camera_faster_than_the_training_are_said_while_they_are_drawn(address, page):
+    opened(page, "steering")
+    page.write("a red seven moves", seconds=1)
+    drawn(page, (0.2, 0.5), (0.8, 0.5), held=True)
+    page.until(lambda: page.all("#paths .doubt"))
+    [said] = page.all("#paths .doubt")
+    assert said.text.startswith("The path of subject 1 moves 1.8 pixels a frame; the fastest in training was 0.8.")
+    page.write("a red seven moves", seconds=3)
+    page.at("prompt").click()
+    page.until(lambda: not page.all("#paths .doubt"))
+    page.all(".subjects button")[1].click()
+    drawn(page, (0.5, 0.5), (0.5, 0.97), held=True)
+    page.speak("zh")
+    page.until(
+        lambda: (
+            [each.text for each in page.all("#paths .doubt")]
+            == ["主体 2 的轨迹太靠近边缘：训练中的轨迹横向都在 10% 到 90%，纵向都在 10% 到 90% 之间。"]
+        )
+    )
+    page.speak("en")
+    chosen(page, "camera-words", "own")
+    page.until(lambda: not page.all("#camera .doubt"))
+    fields = page.all("#camera .numbers input")
+    fields[5].send_keys(Keys.CONTROL, "a")
+    fields[5].send_keys("60")
+    page.until(lambda: page.all("#camera .doubt"))
+    page.accessible()
+    page.write("a red seven moves", seconds=1)
+    page.make()
+    warnings = newest(address)["warnings"]
+    assert [each.split(" moves ")[0] for each in warnings if "pixels" in each] == ["track 1", "track 2"]
 
 
 def test_a_camera_in_words_and_numbers_and_how_much_moves(address, page):

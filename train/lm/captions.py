@@ -4,17 +4,20 @@ In: sizes of the model, token sets, folders. Out: a `Text`. An encoder embeds th
 later this run and all others read them from a cache on disk.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 
 from reelm.data.tokens.read import TokenSource
 from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
+from reelm.lm.control.speed import camera_speed, track_area, track_speeds
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prompts import check_text, truncated
-from reelm.lm.training_domain import TrainingDomain, speed_of
+from reelm.lm.training_domain import TrainingDomain
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.remote import fetched
@@ -26,7 +29,6 @@ from reelm.train.parts import TEXT_FILE
 from reelm.train.run import processes
 
 _COUNTED = 20_000  # samples whose captions are searched for words
-_MEASURED = 1_000  # samples whose tracks are measured
 _MOST_WORDS = 1_000  # of captions; above it most words are rare, and a missing word means nothing
 
 
@@ -65,18 +67,49 @@ def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int) -> TextToken
 
 
 def training_domain_of(sources: Sequence[TokenSource], text: Text) -> TrainingDomain:
-    """Return the training domain of token sets: sizes, rates, lengths, and the words of captions unless many."""
+    """Return the training domain of token sets.
+
+    Sizes, rates, lengths, the words of captions unless many, and how fast and where tracks and cameras move.
+    """
     runs = [run for source in sources for run in source.index.runs]
-    share = _COUNTED // len(sources)
-    captions = _captions(source[i] for source in sources for i in range(min(len(source), share)))
-    words = {word for caption in captions for word in text.words(caption)}
+    share, words, speeds = _COUNTED // len(sources), set[str](), _Speeds()
+    for source in sources:
+        for i in range(min(len(source), share)):
+            sample = source[i]
+            words.update(word for caption in sample["captions"] for word in text.words(caption))
+            speeds.add(sample, source.index.time_stride)
     return TrainingDomain(
         sizes=tuple(sorted({(run.height, run.width) for run in runs})),
         rates=tuple(sorted({source.index.fps for source in sources})),
         frames=max(run.frames for run in runs),
         words=tuple(sorted(words)) if len(words) <= _MOST_WORDS else (),
-        track_speed=max(_speeds(sources), default=None),
+        **speeds.known(),
     )
+
+
+class _Speeds:
+    """The highest speeds of tracks and cameras of samples, and the area of tracks."""
+
+    def __init__(self) -> None:
+        self._tracks, self._cameras, self._areas = list[float](), list[np.ndarray](), list[np.ndarray]()
+
+    def add(self, sample: TokenSample, stride: int) -> None:
+        rows, columns = sample["video"].shape[1:]
+        if (tracks := sample.get("tracks")) is not None and (area := track_area(tracks)) is not None:
+            self._tracks.append(float(track_speeds(tracks, stride, columns / rows).max()))
+            self._areas.append(np.array(area))
+        if (camera := sample.get("camera")) is not None:
+            self._cameras.append(camera_speed(camera, stride))
+
+    def known(self) -> dict[str, Any]:
+        """Return the fields of a `TrainingDomain`, without those of which no sample says anything."""
+        found = dict[str, Any]()
+        if self._tracks:
+            (left, top), (right, bottom) = np.min(self._areas, axis=0)[:2], np.max(self._areas, axis=0)[2:]
+            found |= {"track_speed": max(self._tracks), "track_area": tuple(map(float, (left, top, right, bottom)))}
+        if self._cameras:
+            found |= {"camera_speed": tuple(map(float, np.max(self._cameras, axis=0)))}
+        return found
 
 
 def embed(model: LMConfig, text: Text, sources: Iterable[TokenSource]) -> None:
@@ -86,15 +119,6 @@ def embed(model: LMConfig, text: Text, sources: Iterable[TokenSource]) -> None:
         mine = list(filter(str.strip, captions))[jax.process_index() :: jax.process_count()]
         text.keep(truncated(model, text, caption) for caption in mine)
         processes.from_first(lambda: None)  # all processes wait for each other
-
-
-def _speeds(sources: Sequence[TokenSource]) -> Iterator[float]:
-    """Yield the speed of each subject that moves, in samples that know the tracks."""
-    for source in sources:
-        for index in range(min(len(source), _MEASURED)):
-            for track in source[index].get("tracks", ()):
-                if speed := speed_of(track, source.index.fps):
-                    yield speed
 
 
 def _captions(samples: Iterable[TokenSample]) -> list[str]:

@@ -11,7 +11,10 @@ const place = $("camera");
 const chosen = element("select", { id: "camera-words" });
 const title = element("span");
 const numbers = element("div", { hidden: true });
-place.append(element("label", {}, title, chosen), numbers);
+const doubts = element("ul", { className: "doubts", "aria-live": "polite" });
+place.append(element("label", {}, title, chosen), numbers, doubts);
+
+let trained = {}; // how fast the cameras of the training moved, and frames a second
 
 const columns = [
   { name: "at_seconds", min: 0, step: "any" },
@@ -20,7 +23,7 @@ const columns = [
   { name: "rise", min: -400, max: 400, step: "any" },
 ];
 const rows = new Rows(numbers, columns, "place_of_camera", {
-  change: () => {},
+  change: () => doubt(),
   next: (last) => (last ? [last[0] + 1, ...last.slice(1)] : START[0]),
 });
 
@@ -31,14 +34,30 @@ export function values() {
   return places.length ? { camera: places.map(([seconds, orbit, zoom, rise]) => [seconds, { orbit, zoom, rise: rise / 100 }]) } : {};
 }
 
+// Say which moves are faster than all of the training.
+function doubt() {
+  const { camera_speed, fps } = trained, places = chosen.value === OWN ? [...rows.values].sort(([one], [two]) => one - two) : [];
+  const measures = [(row) => row[1], (row) => Math.log2(row[2]), (row) => row[3] / 100];
+  const fast = camera_speed && places.slice(1).some((row, at) => measures.some((measure, axis) => {
+    const frames = Math.max(1, (row[0] - places[at][0]) * fps);
+    return Math.abs(measure(row) - measure(places[at])) / frames > 1.05 * camera_speed[axis];
+  }));
+  doubts.replaceChildren(...(fast ? [element("li", { className: "doubt" }, word("camera_too_fast"))] : []));
+}
+
 export function restore({ camera = "" }) {
   const own = Array.isArray(camera);
   chosen.value = own ? OWN : camera;
   rows.set(own ? camera.map(([seconds, { orbit = 0, zoom = 1, rise = 0 }]) => [seconds, orbit, zoom, 100 * rise]) : []);
   numbers.hidden = !own;
+  doubt();
 }
 
-export const meet = (model) => { place.hidden = !model.camera; };
+export function meet(model) {
+  trained = model;
+  place.hidden = !model.camera;
+  doubt();
+}
 
 function speak() {
   const before = chosen.value;
@@ -46,10 +65,12 @@ function speak() {
   const moves = WORDS.map((each) => new Option(word(`camera ${each}`), each));
   chosen.replaceChildren(new Option(word("as_it_likes"), ""), ...moves, new Option(word("by_numbers"), OWN));
   chosen.value = before;
+  doubt();
 }
 
 chosen.addEventListener("change", () => {
   numbers.hidden = chosen.value !== OWN;
   if (!numbers.hidden && !rows.values.length) rows.set(START);
+  doubt();
 });
 spoken(speak);

@@ -11,16 +11,18 @@ let paths = []; // of each subject: null, or points [share of the clip's time, x
 let at = 0; // the subject that is drawn
 let length = () => 1; // seconds of the clip
 let picture = null; // the first frame, if one is given
+let trained = {}; // how fast and where the tracks of the training went, and the size of frames
 
 const place = $("paths");
 const subjects = element("div", { className: "row subjects", role: "group" });
 const canvas = element("canvas", { role: "img" });
 const hint = element("p", { className: "quiet" });
+const doubts = element("ul", { className: "doubts", "aria-live": "polite" });
 const clear = element("button", { type: "button" });
 const byNumbers = element("summary");
 const numbers = element("details", {}, byNumbers);
 const legend = element("legend");
-place.append(legend, hint, subjects, canvas, element("div", { className: "row" }, clear), numbers);
+place.append(legend, hint, subjects, canvas, doubts, element("div", { className: "row" }, clear), numbers);
 
 const rounded = (number, digits = 3) => Number(number.toFixed(digits));
 const columns = [
@@ -53,12 +55,31 @@ export function restore({ tracks = [] }, seconds) {
 // Show as many paths as a model can follow, on a frame of its shape.
 export function meet(model, seconds) {
   length = seconds;
+  trained = model;
   place.hidden = !model.tracks;
   paths = Array.from({ length: model.tracks }, (_, subject) => paths[subject] ?? null);
   at = Math.min(at, Math.max(0, paths.length - 1));
   canvas.width = 640;
   canvas.height = Math.round(640 * model.height / model.width);
   show();
+}
+
+// Return sentences about a path that is faster than all of the training, or goes nearer to the edge.
+function doubted(path, subject) {
+  const { track_speed, track_area, width, height, fps } = trained, found = [];
+  const frames = Math.round(length() * fps);
+  const ways = path.slice(1).map(([share, x, y], at) => {
+    const apart = Math.max(1, (share - path[at][0]) * frames); // in frames
+    return Math.hypot((x - path[at][1]) * width, (y - path[at][2]) * height) / apart;
+  });
+  const [speed, most] = [Math.max(0, ...ways), (track_speed ?? Infinity) * height].map((each) => rounded(each, 1));
+  if (speed > most) found.push(word("too_fast", { n: subject + 1, speed, most }));
+  const near = ([, x, y]) => [x, y].some((at, axis) => at < track_area[axis] - 0.005 || at > track_area[axis + 2] + 0.005);
+  if (track_area && path.some(near)) {
+    const [left, top, right, bottom] = track_area.map((each) => rounded(100 * each, 0));
+    found.push(word("near_edge", { n: subject + 1, left, top, right, bottom }));
+  }
+  return found;
 }
 
 function show() {
@@ -83,6 +104,8 @@ function draw(under = null) {
   }));
   subjects.children[focused]?.focus();
   clear.hidden = !paths[at];
+  const said = paths.flatMap((path, subject) => (path ? doubted(path, subject) : []));
+  doubts.replaceChildren(...said.map((each) => element("li", { className: "doubt" }, each)));
 }
 
 follow(canvas, {
