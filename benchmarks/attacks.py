@@ -1,6 +1,6 @@
 """What a key notices of another that attacks the server: seconds of its clips, alone and under attack.
 
-    taskset -c 0 python benchmarks/attacks.py --minutes 10
+    taskset -c 1 python benchmarks/attacks.py --minutes 10 --server-cores 0
 
 One key asks for a clip, waits for it and asks again. The other one, in threads, sends bombs, drips of bytes, floods of
 sockets, odd sizes, JSON that is hard to parse, files in no format and long lists. Beside it `/healthz` is asked five
@@ -35,10 +35,11 @@ GOOD, BAD = "a-good-key-of-one", "a-bad-key-of-another"
 class Server:
     """`reelm serve` as a process, with two keys."""
 
-    def __init__(self, home: Path, model: str):
+    def __init__(self, home: Path, model: str, cores: str):
         (home / "keys").write_text(f"good {GOOD}\nbad {BAD}\n")
         (home / "keys").chmod(0o600)
-        command = [sys.executable, "-m", "reelm", "serve", "--model", model, "--port", "0"]
+        command = [*(["taskset", "-c", cores] if cores else []), sys.executable, "-m", "reelm", "serve"]
+        command += ["--model", model, "--port", "0"]
         command += ["--home", str(home / "serve"), "--keys", str(home / "keys")]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.process.stdout is not None
@@ -199,10 +200,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0, help="of the attack")
     parser.add_argument("--model", default="demo")
+    parser.add_argument("--server-cores", default="", help="of the server, as taskset takes them; default: all")
     parser.add_argument("--threads", type=int, default=4, help="that attack")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), options.model)
+        server = Server(Path(folder), options.model, options.server_cores)
         while not json.loads(server.ask("GET", "/healthz")[1])["warm"]:
             time.sleep(1)
         clip(server, 0)

@@ -111,7 +111,8 @@ class Videos:
         owner, limits = request.state.owner, self.limits
         if self.engine.draining:
             raise HTTPException(503, _ENDING)
-        asked = Asked(await read_fields(request, limits), next(iter(self.models)), limits)
+        fields = await read_fields(request, limits)
+        asked = await asyncio.to_thread(Asked, fields, next(iter(self.models)), limits)
         model = self.models.get(asked.model)
         if model is None:
             raise RequestError(f"there is no model {asked.model!r}; served are {', '.join(self.models)}")
