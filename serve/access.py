@@ -4,6 +4,9 @@ import hmac
 import logging
 import stat
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -105,6 +108,37 @@ class Keys:
         if status.st_mode & stat.S_IROTH:
             _log.warning("other users of this machine can read %s; do chmod 600", self._path)
         self._keys, self._read_at = {name: key.encode() for name, key in lines}, stamp
+
+
+class Busy(Exception):
+    """As much of a thing is under way as may be; the text says what."""
+
+
+class Shares:
+    """Counts what each key has under way at once. Only one thread may use it.
+
+    Args:
+        what: things, in words.
+        of_a_key: things that one key may have; those of nobody, on a server without keys, are not counted.
+        in_all: things that all may have; None for any number.
+    """
+
+    def __init__(self, what: str, of_a_key: int, in_all: int | None = None):
+        self._what, self._of_a_key, self._in_all, self._count = what, of_a_key, in_all, Counter[str]()
+
+    @contextmanager
+    def one(self, owner: str) -> Iterator[None]:
+        """Count a thing of an owner while it is under way; Busy if there are as many as there may be."""
+        if self._in_all is not None and self._count.total() >= self._in_all:
+            raise Busy(f"too many {self._what}; try again later")
+        if owner and self._count[owner] >= self._of_a_key:
+            raise Busy(f"this key has {self._of_a_key} {self._what}, which is all that it may; wait for one to end")
+        self._count[owner] += 1
+        try:
+            yield
+        finally:
+            self._count[owner] -= 1
+            self._count += Counter()  # forgets those with none
 
 
 class Allowance:

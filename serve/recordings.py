@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from reelm.errors import reason
+from reelm.errors import RequestError, reason
 from reelm.media.clip import Clip
 from reelm.media.pixels import scale_within
 
@@ -20,10 +20,15 @@ SIDE = 576  # pixels: a small clip is stored in blocks, so that players of films
 
 
 class Recordings:
-    """Writes recordings, in a thread of its own."""
+    """Writes recordings, in a thread of its own.
 
-    def __init__(self, jobs: Jobs):
-        self._jobs, self._thread = jobs, ThreadPoolExecutor(1, "recordings")
+    Args:
+        jobs: their table.
+        most_bytes: of the clips that a key may keep.
+    """
+
+    def __init__(self, jobs: Jobs, most_bytes: int):
+        self._jobs, self._most, self._thread = jobs, most_bytes, ThreadPoolExecutor(1, "recordings")
 
     def keep(
         self, clip: Clip, model: str, owner: str, keys: Sequence[Sequence[str]], told: Callable[[dict[str, Any]], None]
@@ -63,6 +68,8 @@ class Recordings:
             size=f"{width}x{height}",
         )
         try:
+            if owner and self._jobs.stored_bytes(owner) >= self._most:
+                raise RequestError(f"this key keeps {self._most / 2**30:.3g} GiB of clips; delete some")
             folder = self._jobs.folder(job.id)
             folder.mkdir(mode=0o700, parents=True)
             clip.save(folder / CLIP, scale=scale_within(SIDE, height, width))

@@ -18,6 +18,7 @@ from reelm.errors import RequestError
 Track = Sequence[tuple[float, tuple[float, float]]]
 
 MOMENTS = 3
+_MOST_TRACKS = 64  # more than any net follows
 _SPREAD = 2.0  # distance in codes at which the weight has fallen to exp(-1/2)
 _WAVES = (1.0, 2.0)  # lengths of the waves in codes
 CHANNELS = 1 + (3 + 4 * len(_WAVES)) * MOMENTS  # of a subject
@@ -60,6 +61,8 @@ def read_tracks(tracks: object) -> tuple[Track | None, ...]:
         raise RequestError(
             "tracks are a list with a track for each subject, such as [[(0.0, (0.2, 0.5)), (2.0, (0.8, 0.5))]]"
         )
+    if len(tracks) > _MOST_TRACKS:
+        raise RequestError(f"there are {len(tracks)} tracks; a clip has at most {_MOST_TRACKS}")
     return tuple(None if track is None else _track(f"track {k + 1}", track) for k, track in enumerate(tracks))
 
 

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket
 
 from reelm.energy import WATTS_PER_CORE, Meter
 from reelm.sampling.model import Model
-from reelm.serve.access import OPERATOR, Allowance, Keys, Limits
+from reelm.serve.access import OPERATOR, Allowance, Keys, Limits, Shares
 from reelm.serve.conversions import Conversions
 from reelm.serve.engine import Engine, WarmUp
 from reelm.serve.events import JobEvents
@@ -38,7 +38,7 @@ from .about import about
 from .answers import HANDLERS, refusal
 from .files import Whole
 from .gate import COOKIE, Gate
-from .live_socket import Sockets, Viewer, play, refuse
+from .live_socket import Viewer, play, refuse
 from .openapi import Described, Endpoint, description
 from .player import Player
 from .videos import Videos
@@ -124,9 +124,9 @@ class _Routes:
     def __init__(self, server: Server):
         self._server, self._events = server, JobEvents()
         self._jobs = Jobs(server.home, server.queue)
-        self._recordings = Recordings(self._jobs)
+        self._recordings = Recordings(self._jobs, server.limits.stored_bytes)
         self._conversions, self._ratings = Conversions(), Ratings(server.home / _RATINGS)
-        self._sockets = Sockets(server.rows, server.limits.live)
+        self._sockets = Shares("live sessions", server.limits.live, server.rows)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
         kinds = Kinds(server.limits.new_kinds)
         planner = Planner(server.models, self._jobs, server.limits)
@@ -150,6 +150,7 @@ class _Routes:
             job_events=self._events,
             traces=server.traces,
             limits=server.limits,
+            asking=Shares("requests that are read and planned", server.limits.under_way),
             allowance=Allowance(server.limits.codes_a_minute),
             kinds=kinds,
             ratings=self._ratings,

@@ -198,6 +198,9 @@ class Asked:
         self.prompt = _text("prompt", found.pop("prompt", ""))
         if len(self.prompt) > limits.prompt_letters:
             raise RequestError(f"the prompt has {len(self.prompt)} letters; at most {limits.prompt_letters} are read")
+        negative = found.get("negative_prompt")
+        if isinstance(negative, str) and len(negative) > limits.prompt_letters:
+            raise RequestError(f"negative_prompt has {len(negative)} letters; at most {limits.prompt_letters} are read")
         if "input_reference" in found:
             found["image"] = found.pop("input_reference")
         self.files: dict[str, Upload] = {}

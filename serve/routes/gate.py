@@ -11,12 +11,13 @@ from urllib.parse import unquote, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reelm.serve.access import Keys, host_of
+from reelm.serve.access import Busy, Keys, Shares, host_of
 
 from .answers import refusal
 
 COOKIE = "reelm-key"  # holds the key of a page
 
+_AT_ONCE = 64  # requests of a key, streams among them: the server has 512 connections for all
 _OPEN = ("/healthz", "/readyz", "/openapi.json")
 _HEADERS = [
     (
@@ -41,6 +42,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, keys: Keys | None, hosts: frozenset[str] | None, origins: Sequence[str] = ()):
         self._app, self._keys, self._hosts, self._origins = app, keys, hosts, frozenset(origins)
+        self._answers = Shares("answers under way", _AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -64,7 +66,11 @@ class Gate:
         scope.setdefault("state", {}).update(owner=owner, key=key, is_valid=is_valid)
         # A picture or film element of a page sends no Origin, only its Referer.
         site = origin if origin is not None else _site(headers.get("referer", ""))
-        await self._app(scope, receive, _guarded(send, shared=site in self._origins))
+        try:
+            with self._answers.one(owner):
+                await self._app(scope, receive, _guarded(send, shared=site in self._origins))
+        except Busy as error:
+            await self._refuse(scope, receive, send, 429, "too_many", str(error))
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, code: str, message: str) -> None:
         if scope["type"] == "websocket":

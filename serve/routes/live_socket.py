@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,12 +11,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
-from reelm.serve.access import Limits
+from reelm.serve.access import Busy, Limits, Shares
 from reelm.serve.engine import Engine
 from reelm.serve.live import Live
 
 from .body import check_text, json_number
 
+_MOST_WAITING = 512  # messages to a client
 _LOOK_SECONDS = 5.0  # between looks whether the key of a socket is still valid
 _Piece = bytes | dict[str, Any] | Exception  # an exception ends the connection
 
@@ -53,38 +52,12 @@ class Client(Protocol):
         """End the client's clip or world."""
 
 
-class Sockets:
-    """Counts the open sockets, of all and of each key. Only the event loop uses it.
-
-    Args:
-        most: sockets that may be open.
-        of_a_key: sockets of a key that may be open; nobody's on a server without keys are not counted.
-    """
-
-    def __init__(self, most: int, of_a_key: int):
-        self._most, self._of_a_key, self._open = most, of_a_key, Counter[str]()
-
-    @contextmanager
-    def one(self, owner: str) -> Iterator[None]:
-        """Count a socket of an owner while it is open; RequestError if there are as many as there may be."""
-        if self._open.total() >= self._most:
-            raise RequestError("too many live sessions; try again later")
-        if owner and self._open[owner] >= self._of_a_key:
-            raise RequestError(f"this key plays {self._of_a_key} live sessions; end one first")
-        self._open[owner] += 1
-        try:
-            yield
-        finally:
-            self._open[owner] -= 1
-            self._open += Counter()
-
-
-async def play(socket: WebSocket, connect: Callable[[Outbox], Client], sockets: Sockets) -> None:
+async def play(socket: WebSocket, connect: Callable[[Outbox], Client], sockets: Shares) -> None:
     """Pass messages between a socket and its client until it disconnects, or its key is not valid any more."""
     try:
         with sockets.one(socket.state.owner):
             await _play(socket, connect)
-    except RequestError as error:
+    except (Busy, RequestError) as error:
         await refuse(socket, str(error))
 
 
@@ -111,6 +84,8 @@ async def _play(socket: WebSocket, connect: Callable[[Outbox], Client]) -> None:
         while not (await asyncio.wait(tasks, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0]:
             if not socket.state.is_valid():
                 raise RequestError("the key is not valid any more")
+            if outbox.waiting > _MOST_WAITING:  # what is made for it would fill the memory
+                raise RequestError("this client does not read what is sent to it")
     finally:
         for task in tasks:
             task.cancel()

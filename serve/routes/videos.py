@@ -20,7 +20,7 @@ from reelm.media.clip import SUFFIXES, Clip
 from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
 from reelm.sampling.request import Request as Planned
-from reelm.serve.access import Allowance, Limits
+from reelm.serve.access import Allowance, Busy, Limits, Shares
 from reelm.serve.conversions import Conversions
 from reelm.serve.engine import Engine
 from reelm.serve.events import BEAT_SECONDS, JobEvents
@@ -58,6 +58,7 @@ class Videos:
         job_events: wakes the listeners of a job.
         traces: of each request.
         limits: of each request and each key.
+        asking: requests of each key that are read and planned.
         allowance: codes that each key may still ask for.
         kinds: of clips whose programs are compiled.
         ratings: of clips, with their words.
@@ -72,6 +73,7 @@ class Videos:
     job_events: JobEvents
     traces: Traces
     limits: Limits
+    asking: Shares
     allowance: Allowance
     kinds: Kinds
     ratings: Ratings
@@ -108,9 +110,19 @@ class Videos:
             return await self._stored(request, trace)
 
     async def _stored(self, request: Request, trace: str) -> Job:
-        owner, limits = request.state.owner, self.limits
+        owner = request.state.owner
         if self.engine.draining:
             raise HTTPException(503, _ENDING)
+        if owner and self.jobs.under_way(owner) >= self.limits.under_way:  # again when it is stored; this spares work
+            raise HTTPException(429, _ENOUGH, {"Retry-After": "5"})
+        try:
+            with self.asking.one(owner):
+                return await self._planned(request, owner, trace)
+        except Busy as error:
+            raise HTTPException(429, str(error), {"Retry-After": "5"}) from error
+
+    async def _planned(self, request: Request, owner: str, trace: str) -> Job:
+        limits = self.limits
         fields = await read_fields(request, limits)
         asked = await asyncio.to_thread(Asked, fields, next(iter(self.models)), limits)
         model = self.models.get(asked.model)
@@ -128,10 +140,9 @@ class Videos:
             uploads={name: file.name for name, file in asked.files.items()},
             trace=trace,
         )
-        if owner and self.jobs.under_way(owner) >= limits.under_way:  # again when it is stored; this spares the work
-            raise HTTPException(429, _ENOUGH, {"Retry-After": "5"})
         try:
             await asyncio.to_thread(asked.write, self.jobs.folder(job.id))
+            asked.files.clear()  # on disk now
             planned = await asyncio.wrap_future(self.planner.plan(job))
             job = await asyncio.to_thread(self._queued, job, model, planned)
         except BaseException as error:
@@ -188,7 +199,7 @@ class Videos:
             raise RequestError(f"order is {order[:20]!r}; it must be asc or desc")
         if not limit.isascii() or not limit.isdigit() or len(limit) > 3 or not 1 <= int(limit) <= 100:
             raise RequestError(f"limit is {limit[:20]!r}; it must lie between 1 and 100")
-        statuses = [each for each in query.get("status", "").split(",") if each]
+        statuses = list(dict.fromkeys(each for each in query.get("status", "").split(",") if each))
         if wrong := [each for each in statuses if each not in get_args(Status)]:
             raise RequestError(f"status is {wrong[0][:20]!r}; it must be among {', '.join(get_args(Status))}")
         owner = request.state.owner if self.has_keys else None

@@ -15,14 +15,16 @@ from made.serving import Service, serving
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from reelm import Clip
 from reelm.errors import RequestError
 from reelm.serve import engine as engines
-from reelm.serve.access import Keys, Limits
+from reelm.serve.access import Busy, Keys, Limits, Shares
 from reelm.serve.conversions import Conversions
 from reelm.serve.job import Job
 from reelm.serve.jobs import Jobs
 from reelm.serve.preview import Preview
 from reelm.serve.ratings import Ratings
+from reelm.serve.recordings import Recordings
 
 ADA, GRACE, OPERATOR = ({"Authorization": f"Bearer the-{name}-key"} for name in ("ada", "grace", "operator"))
 
@@ -53,6 +55,30 @@ def test_json_is_small(service):
     assert status == 400 and "at most 256 values" in answer["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"tracks": [None] * 100_000}, "a clip has at most 64"),
+        ({"negative_prompt": "x" * 500_000}, "negative_prompt has 500000 letters"),
+        ({"storyboard": [{"prompt": "", "seconds": 1}] * 20_000}, "a storyboard has 20000 shots"),
+        ({"keys": [["left"]] * 40_000}, "at most 36000 are made"),
+    ],
+)
+def test_long_lists_are_refused_before_they_are_read(service, asked, says):
+    status, answer = service.json("POST", "/v1/videos", {"prompt": "red", **asked}, **ADA)
+    assert status == 400 and says in answer["error"]["message"]
+
+
+def test_many_small_ranges_of_a_file_are_not_met(service):
+    _, job = service.json("POST", "/v1/videos", {"prompt": "red", "num_frames": 5}, **ADA)
+    service.made(job, **ADA)
+    path = f"/v1/videos/{job['id']}/content"
+    assert service.ask("GET", path, Range="bytes=0-1,4-5", **ADA)[0] == 206
+    many = "bytes=" + ",".join(f"{at}-{at}" for at in range(0, 99, 2))
+    status, headers, content = service.ask("GET", path, Range=many, **ADA)
+    assert status == 200 and int(headers["content-length"]) == len(content)
+
+
 def test_messages_are_small_and_not_packed(service):
     with live(service, ADA, compression="deflate") as socket:
         assert not socket.protocol.extensions
@@ -76,7 +102,7 @@ def test_a_key_has_its_share_of_live_sessions(service):
         first.send(json.dumps({"prompt": "red"}))
         assert isinstance(first.recv(timeout=60), bytes)
         with live(service, ADA) as second:
-            assert "plays 1 live sessions" in json.loads(second.recv(timeout=60))["error"]["message"]
+            assert "this key has 1 live sessions" in json.loads(second.recv(timeout=60))["error"]["message"]
         with live(service, GRACE) as other:
             other.send(json.dumps({"prompt": "blue"}))
             assert isinstance(other.recv(timeout=60), bytes)
@@ -258,6 +284,36 @@ def test_a_clip_is_converted_once_for_all_who_ask(tmp_path):
 def test_a_frame_is_encoded_once_for_all_who_look(monkeypatch):
     preview = Preview(np.zeros((8, 8, 3), np.uint8))
     assert preview.encoded() is preview.encoded() and preview.encoded().startswith("data:image/png;base64,")
+
+
+def test_what_one_has_under_way_is_counted_until_it_ends():
+    shares = Shares("answers", 2, in_all=3)
+    with shares.one("ada"), shares.one("ada"):
+        with pytest.raises(Busy, match="this key has 2 answers"), shares.one("ada"):
+            pass
+        with shares.one(""), pytest.raises(Busy, match="too many answers"), shares.one("grace"):
+            pass
+    with shares.one("ada"), shares.one("grace"), shares.one("ada"):
+        pass
+
+
+def test_a_clip_is_rated_once(tmp_path):
+    ratings = Ratings(tmp_path / "feedback.jsonl")
+    for rating in (1, -1):
+        ratings.add({"video": "a", "rating": rating})
+    assert (tmp_path / "feedback.jsonl").read_text() == '{"video": "a", "rating": -1}\n'
+    assert os.stat(tmp_path / "feedback.jsonl").st_mode & 0o077 == 0
+
+
+def test_recordings_count_among_what_a_key_keeps(tmp_path):
+    jobs, told = Jobs(tmp_path, 8), []
+    recordings = Recordings(jobs, 1)
+    clip = Clip(video=np.zeros((5, 16, 16, 3), np.uint8), fps=8, info={"prompt": "", "seed": 0})
+    for _ in range(2):
+        recordings.keep(clip, "tiny", "ada", [], told.append)
+    recordings.close()
+    assert "recorded" in told[0] and "keeps" in told[1]["error"]["message"]
+    jobs.close()
 
 
 def test_ratings_of_one_clip_go_and_others_stay(tmp_path):
