@@ -4,6 +4,7 @@ In: a task, a line of JSON on stdin. Out: on stdout a line of JSON, {"values": [
 it the bytes of each array that is among the values as {"type", "shape"}. It ends when stdin does.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -18,6 +19,8 @@ from reelm.errors import RequestError
 from . import read
 from .confined import confine
 
+_NICE = 10
+
 
 def main() -> None:
     # What libraries print must not be taken for an answer.
@@ -27,6 +30,8 @@ def main() -> None:
     if not (line := sys.stdin.readline()):
         return
     task = json.loads(line)
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(_NICE)  # the server goes first
     confine(readable=[task["path"]], seconds=task["seconds"], memory_bytes=task["memory_bytes"])
     threading.Thread(target=_await_end, daemon=True).start()
     try:

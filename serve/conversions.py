@@ -14,13 +14,12 @@ class Conversions:
     """Makes files. Only the event loop uses it."""
 
     def __init__(self) -> None:
-        self._turns, self._under_way = Turns("conversions", _THREADS), dict[Path, Future[None]]()
+        self._turns, self._under_way = Turns("conversions", _THREADS, patient=True), dict[Path, Future[None]]()
 
     async def make(self, owner: str, path: Path, convert: Callable[[], None]) -> None:
         """Make the file at `path` by `convert`, or wait for another request that does."""
         if (made := self._under_way.get(path)) is None:
-            made = self._under_way[path] = Future()
-            self._turns.add(owner, lambda: self._make(made, convert))
+            made = self._under_way[path] = self._turns.do(owner, convert)
         try:
             await asyncio.shield(asyncio.wrap_future(made))
         finally:
@@ -30,12 +29,3 @@ class Conversions:
     def close(self) -> None:
         """Begin nothing more."""
         self._turns.close()
-
-    @staticmethod
-    def _make(made: Future[None], convert: Callable[[], None]) -> None:
-        try:
-            convert()
-        except BaseException as error:
-            made.set_exception(error)
-        else:
-            made.set_result(None)

@@ -2,13 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 from reelm.cores import cores
 from reelm.device import device
 from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.request import Request
+
+from .turns import Turns
 
 POLL_SECONDS = 0.02  # between looks at live clips and worlds, which must be drawn in time
 
@@ -26,20 +28,26 @@ class Steered(Protocol):
 
 
 class DeviceWorker:
-    """A thread, with a batch for each language model. Only this thread draws these batches."""
+    """A thread, with a batch for each language model. Only this thread draws these batches.
 
-    def __init__(self, name: str, drew: Callable[[int, int], object]):
+    Args:
+        name: of the thread.
+        drew: called with the streams and the rows of each batch that was drawn.
+        patient: whether the thread lets all others go first; see `Turns`.
+    """
+
+    def __init__(self, name: str, drew: Callable[[int, int], object], *, patient: bool = False):
         self._drew, self._batches = drew, dict[int, ContinuousBatch]()
-        self._thread = ThreadPoolExecutor(1, name)
+        self._turns = Turns(name, 1, patient=patient)
         self._steered = deque[Steered]()  # those that wait
 
     def batch_of(self, request: Request) -> ContinuousBatch:
         """Return the batch of the language model that draws a request."""
         return self._batches.setdefault(id(request.lm), ContinuousBatch(request.lm, self._drew))
 
-    def do(self, function: Callable[[], _T]) -> Future[_T]:
-        """Run a function in the thread, after those submitted before."""
-        return self._thread.submit(function)
+    def do(self, function: Callable[[], _T], owner: str = "") -> Future[_T]:
+        """Run a function in the thread, after those of its owner before it, and in turn with those of others."""
+        return self._turns.do(owner, function)
 
     def draw(self, one: Steered) -> Future[None]:
         """Draw the next latent frame of a world, together with all other worlds that wait by then."""
@@ -55,7 +63,7 @@ class DeviceWorker:
 
     def end(self) -> None:
         """End the thread and drop the work that waits."""
-        self._thread.shutdown(cancel_futures=True)
+        self._turns.close(wait=True)
 
 
 def device_workers(drew: Callable[[int, int], object]) -> list[DeviceWorker]:

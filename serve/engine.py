@@ -89,7 +89,7 @@ class Engine(Thread):
         self._metrics, self._traces, self._meter, self._kinds = metrics, traces, meter, kinds
         self._compiled: list[float] = []  # seconds that the first clip of each language model waited
         self._warm_up_settings = _WARM_UP[warm_up]
-        self._workers, self._apart = device_workers(metrics.drew), DeviceWorker("apart", metrics.drew)
+        self._workers, self._apart = device_workers(metrics.drew), DeviceWorker("apart", metrics.drew, patient=True)
         self._share = max(1, rows // 2)  # clips of one key that are made at once, and clips that wait for programs
         self._planning: dict[str, tuple[Job, Future[Request]]] = {}
         self._waiting = set[str]()  # of these, the jobs that wait until others have their programs

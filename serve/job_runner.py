@@ -97,7 +97,7 @@ class JobRunner:
         """Take finished work, begin the next latent frame, and return whether there is progress. Raises its errors."""
         if self.state is State.NEW:
             self.state = State.DRAWING
-            self._begin(self.worker.do(self._make))
+            self._begin(self.worker.do(self._make, self.job.owner))
             return False
         if not self._under_way.done():
             return False
@@ -105,7 +105,7 @@ class JobRunner:
         if self.state is not State.SAVED:
             self.newest = self._parts[-1][0].video[-1]
         if self.state is State.DRAWING:
-            self._begin(self.worker.do(self._make))
+            self._begin(self.worker.do(self._make, self.job.owner))
         return True
 
     def spend(self, joules: float | None) -> None:
@@ -125,7 +125,7 @@ class JobRunner:
             self._pieces.close()
             self._writers.pieces.submit(self._file.close)
 
-        self.worker.do(leave)
+        self.worker.do(leave, self.job.owner)
 
     def drop(self) -> None:
         """Close the file of a job that is left to another server, once no worker and no writer is at work."""

@@ -45,7 +45,7 @@ class Planner:
         most = 3 * limits.clip_pixels
         self._readers = Readers(ReadingLimits(seconds=limits.reading_seconds, answer_bytes=most))
         # Jobs of words alone take milliseconds, and never wait for those with files.
-        self._words, self._files = Turns("planner", 1), Turns("planner-files", _READING)
+        self._words, self._files = Turns("planner", 1), Turns("planner-files", _READING, patient=True)
         self._waiting = set[Future[Request]]()
         self._held = dict[str, Request]()
         self._closed = False
