@@ -97,7 +97,7 @@ class Inputs:
         options: those of the user, with the model's size and frame rate, and the length of a storyboard.
         conditions: of every clip.
         shots: conditions of each shot of a storyboard; none without one.
-        notes: sentences about what is done differently than asked.
+        notes: sentences about what is done differently than asked, or may be.
         summary: the part of `Clip.info` about the given pictures, clips and sounds.
     """
 

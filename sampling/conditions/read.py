@@ -88,6 +88,8 @@ def read_conditions(
         conditions = masked(tokenizer, clip.video, mask, codes, num_frames)
     else:
         conditions = continued(tokenizer, track, clip, codes, num_frames, dub=heard is None)
+    if clip is not None:
+        conditions = replace(conditions, last=clip.video[-1].copy())
     if track is not None and heard is not None:
         given, samples = heard
         frames = num_frames or track.frames_for(samples, fps)
@@ -194,24 +196,18 @@ def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float
     return replace(video, video=np.stack([fit(frame, height, width) for frame in video.video]))
 
 
-def recorded_keys(video: VideoSource | None) -> Sequence[Sequence[str]]:
-    """Return the keys that a clip was played with, from its `info`; [] if that has none."""
-    keys = _recorded(video).get("keys", [])
-    lists = isinstance(keys, list) and all(isinstance(each, list | tuple) for each in keys)
-    return [[key for key in each if isinstance(key, str)] for each in keys] if lists else []
-
-
-def recorded_words(video: VideoSource | None) -> str | None:
-    """Return the prompt that a clip was made of, from its `info`; None if that has none."""
-    words = _recorded(video).get("prompt")
-    return words if isinstance(words, str) else None
-
-
-def _recorded(video: VideoSource | None) -> Mapping[str, Any]:
-    """Return the `info` of a clip, as it is or in its file; {} of anything else."""
+def info_of(video: VideoSource | None) -> Mapping[str, Any]:
+    """Return the `info` that a clip or its file was saved with; {} for one that another program made, or an array."""
     if isinstance(video, Clip):
         return video.info
     return of_comment(read_note(video))[1] if isinstance(video, str | os.PathLike) else {}
+
+
+def recorded_keys(video: VideoSource | None) -> Sequence[Sequence[str]]:
+    """Return the keys that a clip was played with, from its `info`; [] if that has none."""
+    keys = info_of(video).get("keys", [])
+    lists = isinstance(keys, list) and all(isinstance(each, list | tuple) for each in keys)
+    return [[key for key in each if isinstance(key, str)] for each in keys] if lists else []
 
 
 def _as_uint8(name: str, video: np.ndarray) -> Frames:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from reelm.errors import RequestError
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.conditions.read import read_conditions, recorded_words
+from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.references import encode_references
 from reelm.sampling.conditions.shots import conditions_of_shots
 from reelm.sampling.conditions.sources import Sources
@@ -19,6 +19,7 @@ from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Inputs, Prompt, Script, Stretch, has_words
 
 from .describe import describe
+from .doubts import unheard_words, unknown_pictures
 from .scripts import listed_prompts, read_script, storyboard_prompt, times_of_shots
 from .settings import check_clips
 
@@ -48,10 +49,8 @@ def read_inputs(
     conditions = _conditions(model, sources, options, endless)
     steering, notes = read_steering(model, sources, options, conditions, fps)
     conditions = replace(conditions, steering=steering)
-    if options.retake is not None and not shots and model.language_model().training_domain.has_words:
-        was, wanted = recorded_words(sources.video), {each for each in prompts if isinstance(each, str)}
-        if was is not None and wanted - {was, ""}:
-            notes.append(f"{model.name} never saw other words for a part of a clip: what is around it may decide")
+    notes += unknown_pictures(model, sources, conditions, size["height"], size["width"])
+    notes += unheard_words(model, sources, options, prompts)
     begins = [stretch.begins for stretch in scripts[0]]
     of_shots = conditions_of_shots(model, shots, begins, conditions, fps) if shots else []
     described = _description(model, scripts, conditions, fps)

@@ -2,6 +2,8 @@
 import { language } from "./words.js";
 
 const QUOTED = `['"](.*)['"]`;
+const FILES = { "the image": "首帧图片", "the last_image": "末帧图片", "the video": "所给的视频" };
+const calledInChinese = (name) => FILES[name] ?? name.replace(/^keyframe (\d+)$/, "第 $1 帧的图片");
 const CHINESE = [
   [`(.+) may not know ${QUOTED}: its captions have no (.+); nearest: (.+)`, "$1 可能不认识“$2”：它的训练文本里没有 $3；最接近的是 $4"],
   [`(.+) may not know ${QUOTED}: its captions have no (.+)`, "$1 可能不认识“$2”：它的训练文本里没有 $3"],
@@ -11,6 +13,9 @@ const CHINESE = [
   ["(.+) was trained on clips of (.+) alone: (.+) may come out empty", "$1 只用 $2 的视频训练过：$3 的画面可能是空的"],
   ["(.+) was trained at (.+) frames a second: at (.+) things move at another speed", "$1 只用每秒 $2 帧的视频训练过：每秒 $3 帧时运动速度会变"],
   ["(.+) never saw words change without a cut: the first ones may stay", "$1 没有学过不切镜头就改变的文字：画面可能一直按最初的文字"],
+  ["(.+) redraws (.+) with what it knows: it has no codes for such a picture", (_, model, given) => `${model} 会用自己认识的画面重画${calledInChinese(given)}：它没有表示这种画面的编码`],
+  ["(.+) makes a part anew by what is around it: words other than the clip's may change nothing", "$1 按前后画面重做这一段：与原视频不同的提示词可能不起作用"],
+  ["(.+) never saw cuts around a part that is made anew: the shots beside it may leak into it", "$1 没有学过在切换的镜头之间重做：相邻镜头的内容可能混入"],
   ["track (\\d+) moves (.+) pixels a frame; the fastest in training was (.+)", "主体 $1 的轨迹每帧移动 $2 像素，训练中最快为 $3"],
   ["track (\\d+) comes near the edge: in training all were within (.+) to (.+) across and (.+) to (.+) down", "主体 $1 的轨迹太靠近边缘：训练中的轨迹横向都在 $2 到 $3，纵向都在 $4 到 $5 之间"],
   ["the camera circles (.+) degrees a frame; the fastest in training was (.+)", "镜头每帧环绕 $1 度，训练中最快为 $2"],

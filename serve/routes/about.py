@@ -2,14 +2,10 @@
 
 from typing import Any
 
-from reelm.lm.control.sources import Source
-from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.model import Model
 
 # First and last letter of each language's script. A model reads a language if one of its words is in the script.
 _SCRIPTS = {"en": ("a", "z"), "zh": ("\u4e00", "\u9fff")}
-
-_PATHS: tuple[Source, Source] = ("tracks", "camera")
 
 
 def about(name: str, model: Model) -> dict[str, Any]:
@@ -27,7 +23,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
     configs = [each.config for each in model.language_models]
     captions, names = ([], ()) if retrieval is None else (list(retrieval.captions), retrieval.names)
     words = list(lm.training_domain.words)
-    tracked, filmed = (_domain(model, source) for source in _PATHS)
+    tracked, filmed = _saw(model, "tracks"), _saw(model, "camera")
     return {
         "id": name,
         "object": "model",
@@ -36,10 +32,10 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "tasks": list(dict.fromkeys(task for each in model.language_models for task in each.tasks)),
         "keys": list(lm.config.keys),
         "tracks": max(each.tracks for each in configs),
-        "track_speed": tracked.track_speed,
-        "track_area": tracked.track_area,
+        "track_speed": tracked and tracked.track_speed,
+        "track_area": tracked and tracked.track_area,
         "camera": any(each.camera for each in configs),
-        "camera_speed": filmed.camera_speed,
+        "camera_speed": filmed and filmed.camera_speed,
         "motion": any(each.motion for each in configs),
         "control_kinds": list(dict.fromkeys(kind for each in configs for kind in each.structures)),
         "references": any(each.config.references and "reference" in each.tasks for each in model.language_models),
@@ -53,10 +49,9 @@ def about(name: str, model: Model) -> dict[str, Any]:
     }
 
 
-def _domain(model: Model, source: Source) -> TrainingDomain:
-    """Return the training domain of the first language model that follows a source; an empty one if none does."""
-    domains = (each.training_domain for each in model.language_models if source in each.config.channels)
-    return next(domains, TrainingDomain())
+def _saw(model: Model, source: str) -> Any:
+    """Return the training domain of the first language model that follows a source of control; None if none does."""
+    return next((each.training_domain for each in model.language_models if source in each.config.channels), None)
 
 
 def _languages(words: list[str]) -> list[str]:

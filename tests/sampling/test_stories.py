@@ -14,7 +14,6 @@ from reelm.errors import RequestError
 from reelm.lm.control.field import of_source
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, PictureKind
-from reelm.lm.training_domain import TrainingDomain
 from reelm.sampling.best_of import seeds_of
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.storyboard import read_storyboard
@@ -113,16 +112,6 @@ def test_a_retake_keeps_all_around_its_seconds(teller, clip):
     assert (ids(again)[1:3] != ids(clip)[1:3]).any()
     pieces = list(teller.stream("a blue two", **asked))
     np.testing.assert_array_equal(np.concatenate([piece.video for piece in pieces]), again.video)
-
-
-@pytest.mark.parametrize(("was", "says"), [("red", ""), ("a blue two", "never saw other words for a part"), (None, "")])
-def test_other_words_for_a_part_of_a_clip_are_doubted(teller, was, says):
-    domain = TrainingDomain(words=("red", "a", "blue", "two"))
-    knows = replace(teller, lm=replace(teller.language_model(), training_domain=domain))
-    frames = np.zeros((13, *teller.generate("red", num_frames=1, seed=0).video.shape[1:]), np.uint8)
-    clip = reelm.Clip(video=frames, fps=8, info={} if was is None else {"prompt": was})
-    (warnings,) = planned(knows, "red", video=clip, retake=(0.5, 1.0)).choice.warnings
-    assert len(warnings) == bool(says) and all(says in each for each in warnings)
 
 
 @pytest.mark.long
