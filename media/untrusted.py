@@ -221,12 +221,12 @@ def _plain(value: Any) -> Any:
 def _array(stated: dict[str, Any], pipe: IO[bytes], most: int) -> np.ndarray:
     """Return the array that comes next in the pipe."""
     kind, shape = _TYPES.get(str(stated.get("type"))), stated.get("shape")
-    sides = (
-        isinstance(shape, list) and len(shape) <= 4 and all(type(side) is int and 0 <= side <= most for side in shape)
-    )
-    if kind is None or not sides or math.prod(shape) * kind.itemsize > most:
+    if kind is None or not isinstance(shape, list) or len(shape) > 4:
         raise RequestError(_NO_ANSWER)
-    size = math.prod(shape) * kind.itemsize
+    if not all(type(side) is int and 0 <= side <= most for side in shape):
+        raise RequestError(_NO_ANSWER)
+    if (size := math.prod(shape) * kind.itemsize) > most:
+        raise RequestError(_NO_ANSWER)
     content = pipe.read(size)
     if len(content) < size:
         raise _NoMore

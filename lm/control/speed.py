@@ -73,9 +73,10 @@ def beyond(
             found += _outside(number, area, domain.track_area)
     if camera is not None and domain.camera_speed is not None:
         orbit, zoom, rise = zip(camera_speed(camera, stride), domain.camera_speed, strict=True)
-        found += _faster("the camera circles", *orbit, "degrees")
-        found += _faster("the camera zooms", *(100 * (2**each - 1) for each in zoom), "percent")
-        found += _faster("the camera rises", *(100 * each for each in rise), "percent of its distance")
+        wider, higher = [100 * (2**each - 1) for each in zoom], [100 * each for each in rise]
+        found += _faster("the camera circles", orbit[0], orbit[1], "degrees")
+        found += _faster("the camera zooms", wider[0], wider[1], "percent")
+        found += _faster("the camera rises", higher[0], higher[1], "percent of its distance")
     return found
 
 

@@ -97,7 +97,13 @@ def test_the_shipped_model_records_the_paths_of_its_clips():
 def _source(sample: dict[str, Any]) -> Any:
     run = SimpleNamespace(height=64, width=64, frames=17)
 
-    class Source(list):
+    class Source:
         index = SimpleNamespace(runs=(run,), fps=8.0, time_stride=4)
 
-    return Source([sample])
+        def __len__(self) -> int:
+            return 1
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return sample
+
+    return Source()

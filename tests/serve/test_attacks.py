@@ -198,6 +198,7 @@ def test_a_key_that_is_taken_away_ends_what_it_watches(service):
         socket.send(json.dumps({"prompt": "red"}))
         assert isinstance(socket.recv(timeout=60), bytes)
         write_keys(keys, "ada", "grace", "operator")
+        piece = None
         with pytest.raises(ConnectionClosed):
             while True:
                 piece = socket.recv(timeout=60)

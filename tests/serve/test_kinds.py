@@ -23,7 +23,8 @@ def test_words_seeds_and_lengths_are_of_one_kind_and_sizes_are_not(tiny_model):
     usual = kind(tiny_model, num_frames=5)
     assert usual == kind(tiny_model, "blue", num_frames=9, seed=3, temperature=0.5) == kind(tiny_model, min_p=0.1)
     others = [
-        kind(tiny_model, **asked) for asked in ({"height": 24}, {"cfg_scale": 2}, {"top_k": 3}, {"num_frames": 99})
+        kind(tiny_model, "red", **asked)
+        for asked in ({"height": 24}, {"cfg_scale": 2}, {"top_k": 3}, {"num_frames": 99})
     ]
     assert usual not in others and len({*others}) == 4
 
