@@ -19,7 +19,7 @@ from reelm.errors import RequestError
 from . import read
 from .confined import confine
 
-_NICE = 10
+_NICE = 5
 
 
 def main() -> None:

@@ -55,12 +55,13 @@ def measured(folder, tokenizer):
 
 
 def test_films_behind_links_are_found_once(tmp_path):
-    for name in ("films/a.mp4", "more/B.MP4"):
+    for name in ("films/a.mp4", "films/.hidden/B.MP4"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     films = tmp_path / "films"
-    (films / "more").symlink_to(tmp_path / "more")
+    (films / "more").symlink_to(".hidden")
     (films / "back").symlink_to(".")
+    (films / "out").symlink_to(tmp_path)
     assert footage.files(films) == [films / "a.mp4", films / "more" / "B.MP4"]
 
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from reelm.media.untrusted import Readers, ReadingLimits, UntrustedFile, _receiv
 
 @pytest.fixture(scope="module")
 def readers():
-    readers = Readers(ReadingLimits())
+    readers = Readers(ReadingLimits(seconds=120))
     yield readers
     readers.close()
 
@@ -70,9 +71,9 @@ def test_files_of_a_request_share_its_seconds(tmp_path):
 
 def test_memory_is_bounded_by_the_process_and_by_its_answer(tmp_path):
     path = tmp_path / "a.png"
-    Image.new("1", (7000, 7000)).save(path)
-    assert path.stat().st_size < 20_000
-    readers = Readers(ReadingLimits(answer_bytes=2**20))
+    Image.new("1", (1500, 1500)).save(path)
+    assert path.stat().st_size < 2_000
+    readers = Readers(ReadingLimits(answer_bytes=2**20, seconds=120))
     with pytest.raises(RequestError, match="did not answer"):
         read_image(untrusted(readers, path))
     with pytest.raises(RequestError, match="over the budget"):
@@ -85,7 +86,7 @@ def test_memory_is_bounded_by_the_process_and_by_its_answer(tmp_path):
 def test_a_process_that_wants_more_memory_says_so(tmp_path):
     path = tmp_path / "a.png"
     Image.new("1", (7000, 7000)).save(path)
-    readers = Readers(ReadingLimits(memory_bytes=300 << 20))
+    readers = Readers(ReadingLimits(memory_bytes=300 << 20, seconds=120))
     with pytest.raises(RequestError, match="more than 300 MiB of memory"):
         read_image(untrusted(readers, path), size=(8, 8))
     readers.close()
@@ -193,9 +194,11 @@ def test_a_process_that_is_taken_over_can_do_nothing(tmp_path):
     (tmp_path / "it").write_text("its own")
     (tmp_path / "other").write_text("of another")
     task = {"path": str(tmp_path / "it"), "seconds": 20, "memory_bytes": 1 << 30}
-    done = subprocess.run(
-        [sys.executable, "-c", TAKEN_OVER], input=json.dumps(task) + "\n", capture_output=True, text=True, timeout=60
-    )
-    read, other, *rest = json.loads(done.stdout)["values"]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", TAKEN_OVER], **pipes) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(task) + "\n")
+        process.stdin.flush()
+        read, other, *rest = json.loads(process.stdout.readline())["values"]
     assert (read, other) == ("done", "PermissionError")
     assert "done" not in rest and sorted(each.name for each in tmp_path.iterdir()) == ["it", "other"]
