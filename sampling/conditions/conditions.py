@@ -52,7 +52,8 @@ class Conditions:
         unknown: bool `[t, h, w]`, True where `masked` is filled in.
         fill: bool `[T, H, W]`, True at pixels that are filled in.
         pixels: uint8 `[T, H, W, 3]`, the frames to keep where `fill` is False.
-        last: uint8 `[H, W, 3]`, the last frame of a given video; None without one.
+        shown: given pictures uint8 `[H, W, 3]` as they were tokenized, by what users call them; of a given video its
+            last frame.
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
         given_sound: samples that come back as they are; None where all sound is drawn.
         steering: what steers the pictures.
@@ -69,7 +70,7 @@ class Conditions:
     unknown: np.ndarray | None = None
     fill: np.ndarray | None = None
     pixels: Frames | None = None
-    last: Frames | None = None
+    shown: Mapping[str, Frames] = field(default_factory=dict)
     sound: np.ndarray | None = None
     given_sound: GivenSound | None = None
     steering: Steering = Steering()

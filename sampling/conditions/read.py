@@ -79,7 +79,8 @@ def read_conditions(
         num_frames = _length(None if clip is None else len(clip.video), None if whole else sounding, default)
 
     pictures = _pictures(sources, num_frames)
-    codes = {frame: tokenizer.encode(pixels(each, (height, width))[None])[0, 0] for frame, each in pictures.items()}
+    fitted = {frame: pixels(each, (height, width)) for frame, each in pictures.items()}
+    codes = {frame: tokenizer.encode(each[None])[0, 0] for frame, each in fitted.items()}
     if clip is None:
         conditions = _begun(tokenizer, codes, height, width, num_frames)
     elif retake is not None:
@@ -88,8 +89,7 @@ def read_conditions(
         conditions = masked(tokenizer, clip.video, mask, codes, num_frames)
     else:
         conditions = continued(tokenizer, track, clip, codes, num_frames, dub=heard is None)
-    if clip is not None:
-        conditions = replace(conditions, last=clip.video[-1].copy())
+    conditions = replace(conditions, shown=_shown(sources, fitted, clip, num_frames))
     if track is not None and heard is not None:
         given, samples = heard
         frames = num_frames or track.frames_for(samples, fps)
@@ -103,6 +103,16 @@ def read_conditions(
         return conditions
     count = len(conditions.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
     return replace(conditions, sound=track.of_clip(clip, count), sound_in_prefix=retake is not None)
+
+
+def _shown(
+    sources: Sources, pictures: Mapping[int, Frames], clip: Clip | None, num_frames: int | None
+) -> dict[str, Frames]:
+    """Return given pictures by what users call them, and the last frame of a given clip."""
+    names = {} if sources.image is None else {0: "the image"}
+    names |= {} if sources.last_image is None or num_frames is None else {num_frames - 1: "the last_image"}
+    shown = {names.get(frame, f"keyframe {frame}"): picture for frame, picture in pictures.items()}
+    return shown | ({} if clip is None else {"the video": clip.video[-1].copy()})
 
 
 def _kept_sound(

@@ -1,16 +1,17 @@
-"""Warnings about given pictures that a model does not know, and about parts of a clip that words do not change.
+"""Warnings about given pictures that a model does not know, and about words that do not do what they say.
 
-In: a model and what is given. Out: sentences, none for a model whose training was not recorded.
+In: a model and what is given. Out: sentences. Those about a training are left out where it was not recorded.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
 from reelm.media.pixels import Frames
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.conditions.read import info_of, pixels
+from reelm.sampling.conditions.read import info_of
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
@@ -23,18 +24,26 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer
 # photographs 21 and less.
 _LEAST_PSNR = 22.0
 
+# Marks by which other programs weigh words, load adapters, or choose among words: (words:1.3), <lora:name:1>, {a|b}.
+_MARKS = re.compile(r"\([^()]+:\s*\d*\.?\d+\s*\)|<lora:[^<>]*>|\{[^{}|]*\|[^{}]*\}")
 
-def unknown_pictures(model: ModelParts, sources: Sources, conditions: Conditions, height: int, width: int) -> list[str]:
-    """Return a sentence for each given picture that its codes do not show: only what the model knows can be drawn.
 
-    Of a video that is continued or changed, its last frame is looked at.
-    """
+def unread_marks(prompts: Sequence[Prompt]) -> list[str]:
+    """Return a sentence for each mark of a prompt that other programs obey and no model here does."""
+    found = (mark for prompt in prompts for text in _texts(prompt) for mark in _MARKS.findall(text))
+    return [
+        f"{mark!r} weighs or chooses nothing: all that stands in it counts as words" for mark in dict.fromkeys(found)
+    ]
+
+
+def unknown_pictures(model: ModelParts, conditions: Conditions) -> list[str]:
+    """Return a sentence for each given picture that its codes do not show: only what the model knows can be drawn."""
     if not model.language_model().training_domain.has_words:
         return []
     name = model.name
     return [
         f"{name} redraws {called} with what it knows: it has no codes for such a picture"
-        for called, picture in _given(sources, conditions, height, width)
+        for called, picture in conditions.shown.items()
         if _psnr(model.video_tokenizer, picture) < _LEAST_PSNR
     ]
 
@@ -54,17 +63,6 @@ def unheard_words(model: ModelParts, sources: Sources, options: Options, prompts
     return []
 
 
-def _given(sources: Sources, conditions: Conditions, height: int, width: int) -> Iterator[tuple[str, Frames]]:
-    """Yield the name of each given picture, and the picture uint8 `[H, W, 3]` as it is tokenized."""
-    pictures = {"the image": sources.image, "the last_image": sources.last_image}
-    pictures |= {f"keyframe {frame}": picture for frame, picture in (sources.keyframes or {}).items()}
-    for name, picture in pictures.items():
-        if picture is not None:
-            yield name, pixels(picture, (height, width))
-    if conditions.last is not None:
-        yield "the video", conditions.last
-
-
 def _psnr(tokenizer: VideoTokenizer, picture: Frames) -> float:
     """Return the PSNR in dB of a picture that was tokenized and decoded again."""
     height, width = picture.shape[:2]
@@ -76,9 +74,11 @@ def _psnr(tokenizer: VideoTokenizer, picture: Frames) -> float:
 
 
 def _words(prompt: object) -> list[str]:
-    """Return the words of a prompt, those of one that changes one after another; none for anything else."""
+    return [word for text in _texts(prompt) for word in words_of(text)]
+
+
+def _texts(prompt: object) -> list[str]:
+    """Return the texts of a prompt, those of one that changes in order; none for anything else."""
     if isinstance(prompt, str):
-        texts = [prompt]
-    else:
-        texts = [each[1] for each in prompt] if isinstance(prompt, list | tuple) else []
-    return [word for text in texts for word in words_of(text)]
+        return [prompt]
+    return [each[1] for each in prompt] if isinstance(prompt, list | tuple) else []

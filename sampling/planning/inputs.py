@@ -19,7 +19,7 @@ from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Inputs, Prompt, Script, Stretch, has_words
 
 from .describe import describe
-from .doubts import unheard_words, unknown_pictures
+from .doubts import unheard_words, unknown_pictures, unread_marks
 from .scripts import listed_prompts, read_script, storyboard_prompt, times_of_shots
 from .settings import check_clips
 
@@ -49,7 +49,8 @@ def read_inputs(
     conditions = _conditions(model, sources, options, endless)
     steering, notes = read_steering(model, sources, options, conditions, fps)
     conditions = replace(conditions, steering=steering)
-    notes += unknown_pictures(model, sources, conditions, size["height"], size["width"])
+    notes += unknown_pictures(model, conditions)
+    notes += unread_marks(prompts)
     notes += unheard_words(model, sources, options, prompts)
     begins = [stretch.begins for stretch in scripts[0]]
     of_shots = conditions_of_shots(model, shots, begins, conditions, fps) if shots else []

@@ -14,6 +14,7 @@ const CHINESE = [
   ["(.+) was trained at (.+) frames a second: at (.+) things move at another speed", "$1 只用每秒 $2 帧的视频训练过：每秒 $3 帧时运动速度会变"],
   ["(.+) never saw words change without a cut: the first ones may stay", "$1 没有学过不切镜头就改变的文字：画面可能一直按最初的文字"],
   ["(.+) redraws (.+) with what it knows: it has no codes for such a picture", (_, model, given) => `${model} 会用自己认识的画面重画${calledInChinese(given)}：它没有表示这种画面的编码`],
+  [`${QUOTED} weighs or chooses nothing: all that stands in it counts as words`, "“$1”不是权重或选择：里面的内容都按文字来读"],
   ["(.+) makes a part anew by what is around it: words other than the clip's may change nothing", "$1 按前后画面重做这一段：与原视频不同的提示词可能不起作用"],
   ["(.+) never saw cuts around a part that is made anew: the shots beside it may leak into it", "$1 没有学过在切换的镜头之间重做：相邻镜头的内容可能混入"],
   ["track (\\d+) moves (.+) pixels a frame; the fastest in training was (.+)", "主体 $1 的轨迹每帧移动 $2 像素，训练中最快为 $3"],

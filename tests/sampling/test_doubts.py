@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.models import tiny_director
+from made.models import tiny_director, tiny_model
 
 import reelm
 from reelm.data.moving_digits import scenes
@@ -30,6 +30,14 @@ def director():
 
 
 @pytest.fixture(scope="module")
+def roomy():
+    """A model that long prompts fit."""
+    model = tiny_model(sound=False)
+    assert model.lm is not None
+    return replace(model, lm=replace(model.lm, config=replace(model.lm.config, prefix=64)))
+
+
+@pytest.fixture(scope="module")
 def clip(director):
     noise = np.random.default_rng(0).integers(0, 256, (17, 16, 24, 3), np.uint8)
     return reelm.Clip(video=noise, fps=8.0, info={"prompt": "a red seven"})
@@ -45,13 +53,35 @@ def test_a_picture_that_the_codes_of_a_model_do_not_show_is_named():
     assert not said(demo, "a red seven", video=digit, num_frames=17)
     why = "with what it knows: it has no codes for such a picture"
     assert said(demo, "a red seven", image=photo, keyframes={4: photo, 8: digit[8]}) == [
-        f"demo redraws the image {why}",
         f"demo redraws keyframe 4 {why}",
+        f"demo redraws the image {why}",
     ]
     film = np.repeat(photo[None], 9, axis=0)
     assert said(demo, "a red seven", video=film, num_frames=17) == [f"demo redraws the video {why}"]
     with pytest.raises(reelm.RequestError, match="redraws the image"):
         said(demo, "a red seven", image=photo, strict=True)
+
+
+@pytest.mark.parametrize("mark", ["(a red seven:1.3)", "( red : .5 )", "<lora:seven:0.8>", "{red|blue}", "(蓝色:1.2)"])
+def test_marks_of_other_programs_are_named(roomy, mark):
+    said_of = [f"{mark!r} weighs or chooses nothing: all that stands in it counts as words"]
+    assert said(roomy, f"{mark} moves") == said_of
+    changing = [(0.0, "red"), (1.0, f"{mark} moves"), (1.5, mark)]
+    assert said(roomy, changing, num_frames=17) == said_of
+
+
+def test_other_marks_are_words(roomy):
+    for prompt in ("red (seven)", "at 10:30 (noon)", "a <1> and <2>", "{red}", "red | blue", "3:2 (wide)"):
+        assert not said(roomy, prompt), prompt
+
+
+def test_a_given_picture_is_read_once(tiny_model, caplog):
+    said(
+        tiny_model,
+        "red",
+        image=np.full((16, 24, 3), 0.5, np.float32) * np.linspace(0, 1, 24, dtype=np.float32)[:, None],
+    )
+    assert len([each for each in caplog.records if "lies in [0, 1]" in each.message]) == 1
 
 
 def test_nothing_is_said_of_pictures_where_the_training_is_not_known(tiny_model):
