@@ -16,7 +16,7 @@ from reelm.storage.fields import lines_of, read_text
 from reelm.value_checks import within
 
 OPERATOR = "operator"  # the name of the key that may see the figures of all
-_LEAST, _MOST = 8, 512  # letters of a key
+_SAFE, _MOST = 16, 512  # letters of a key, which nobody guesses, and which it may have
 
 _log = logging.getLogger("reelm.serve")
 
@@ -103,8 +103,10 @@ class Keys:
         for what, values in zip(("name", "key"), zip(*lines, strict=True), strict=True):
             if len({*values}) < len(values):
                 raise RequestError(f"{self._path} gives a {what} twice; each {what} stands in one line")
-        if short := [name for name, key in lines if not _LEAST <= len(key) <= _MOST]:
-            raise RequestError(f"the key of {short[0]!r} in {self._path} must have {_LEAST} to {_MOST} letters")
+        if long := [name for name, key in lines if len(key) > _MOST]:
+            raise RequestError(f"the key of {long[0]!r} in {self._path} must have at most {_MOST} letters")
+        for name in (name for name, key in lines if len(key) < _SAFE):
+            _log.warning("the key of %r in %s can be guessed: give it %d letters or more", name, self._path, _SAFE)
         if status.st_mode & stat.S_IROTH:
             _log.warning("other users of this machine can read %s; do chmod 600", self._path)
         self._keys, self._read_at = {name: key.encode() for name, key in lines}, stamp

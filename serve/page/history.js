@@ -81,7 +81,7 @@ export const kindOf = (settings, given) =>
 // Kinds whose first clip waits for programs: for those of a whole clip, or for one that reads what is given.
 const WHOLE = ["audio", "best_of", "mask", "retake"], PART = ["camera", "control", "keyframes", "last_image", "motion", "references", "video"];
 const PART_SHARE = 1 / 6; // of the time for a whole
-const SHOTS = 2; // times as long: each shot has its own windows
+const TWICE = ["best_of", "storyboard"]; // take twice as long as plain clips: more clips are drawn, or more windows
 
 // Return the seconds of work for a second of a model's clips of a kind, from the newest ones, and the share of a compilation that
 // the next one waits for; null if unknown. The first of a kind says nothing of the next: it waited for the compilation.
@@ -92,7 +92,7 @@ export function pace(model, kind) {
   if (own.length > (compiles ? 1 : 0)) return { seconds: median(own), compiles: 0 };
   const plain = took(model, "");
   if (!plain.length) return null;
-  return { seconds: median(plain) * (needs(["storyboard"]) ? SHOTS : 1), compiles: own.length ? 0 : compiles };
+  return { seconds: median(plain) * (needs(TWICE) ? 2 : 1), compiles: own.length ? 0 : compiles };
 }
 
 function took(model, kind) {

@@ -310,13 +310,13 @@ def test_mcp_makes_a_clip_and_tells_how_far_it_is(mcp, tmp_path):
     assert told[-1] == {"progressToken": "mine", "progress": 100, "total": 100}
 
 
-def test_mcp_says_what_is_wrong(mcp):
+def test_mcp_says_what_is_wrong(mcp, tmp_path):
     for arguments, words in (
         ({}, "'prompt' is missing"),
         ({"prompt": 3}, "prompt is 3; it must be string"),
         ({"prompt": "red", "frames": 3}, "no argument 'frames'"),
         ({"prompt": "red", "model": "无"}, "there is no model '无'; served are tiny"),
-        ({"prompt": "red", "image": "/none.png"}, "No such file"),
+        ({"prompt": "red", "image": str(tmp_path / "pictures" / "none.png")}, "No such file"),
     ):
         result = mcp.call(1, "make_video", **arguments)["result"]
         assert result["isError"] and words in result["content"][0]["text"]
