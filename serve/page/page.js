@@ -59,7 +59,8 @@ async function look() {
     if (looks++ % HISTORY_LOOKS === 0) await lookBack();
     if (under_way.length && !stage.current() && !steer.isLive()) stage.show(under_way[0]); // the page was reloaded
     await takes.look(under_way);
-    if (!asked.isWarm) asked.warm(await health());
+    const found = asked.isWarm ? null : await health();
+    if (found?.warm) asked.warm(found);
   } catch { /* the next look may go well */ }
 }
 
