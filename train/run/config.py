@@ -65,12 +65,15 @@ class Cluster:
     """Number of processes. 1 is a run of one process. Default: detected."""
     process: int | None = None
     """Number of this process, from 0. Default: detected."""
+    join_seconds: int = 300
+    """Seconds to wait for the other processes at the start."""
     heartbeat_seconds: int = 100
     """Seconds without a heartbeat after which a process counts as dead and the others end."""
 
     def __post_init__(self) -> None:
-        if self.heartbeat_seconds < 1:
-            raise RequestError(f"heartbeat_seconds is {self.heartbeat_seconds}; it must be at least 1")
+        for name in ("join_seconds", "heartbeat_seconds"):
+            if (seconds := getattr(self, name)) < 1:
+                raise RequestError(f"{name} is {seconds}; it must be at least 1")
         if self.processes is not None and self.processes < 1:
             raise RequestError(f"processes is {self.processes}; it must be at least 1")
         if self.process is not None and not 0 <= self.process < (self.processes or self.process + 1):

@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -23,6 +25,10 @@ from .config import Cluster
 
 T = TypeVar("T")
 
+_SILENT_SECONDS = 5.0  # of waiting for other processes, before it is said
+_MARGIN_SECONDS = 3600  # by which JAX waits longer than this process
+_connected = threading.Event()
+
 
 @contextlib.contextmanager
 def joined(cluster: Cluster) -> Iterator[None]:
@@ -30,6 +36,7 @@ def joined(cluster: Cluster) -> Iterator[None]:
 
     Raises:
         RequestError: the processes are only partly named, or cannot connect.
+        TimeoutError: some did not come.
     """
     if cluster.processes == 1 or not _join(cluster):
         yield
@@ -45,14 +52,10 @@ def joined(cluster: Cluster) -> Iterator[None]:
 
 def _join(cluster: Cluster) -> bool:
     """Connect the processes, and return whether there are any."""
+    if not cluster.is_named and not _started_by_srun():
+        return False
     try:
-        jax.distributed.initialize(
-            cluster.coordinator,
-            cluster.processes,
-            cluster.process,
-            heartbeat_timeout_seconds=cluster.heartbeat_seconds,
-            shutdown_timeout_seconds=cluster.heartbeat_seconds,
-        )
+        _connect(cluster)
     except (ValueError, RuntimeError) as error:
         # JAX raises these errors when it finds no cluster, or when the program used JAX before this call.
         alone = isinstance(error, ValueError) and "coordinator_address should be" in str(error)
@@ -66,6 +69,73 @@ def _join(cluster: Cluster) -> bool:
     # collective.
     multihost_utils.sync_global_devices("joined")
     return True
+
+
+def _connect(cluster: Cluster) -> None:
+    """Call `jax.distributed.initialize`, and say who is awaited; TimeoutError after `join_seconds`.
+
+    JAX waits in C++, where it hears no signal, and ends the process when its own time is over. So it waits in a thread,
+    for longer than this function does.
+    """
+    failed: list[BaseException] = []
+
+    def initialize() -> None:
+        try:
+            jax.distributed.initialize(
+                cluster.coordinator,
+                cluster.processes,
+                cluster.process,
+                initialization_timeout=cluster.join_seconds + _MARGIN_SECONDS,
+                heartbeat_timeout_seconds=cluster.heartbeat_seconds,
+                shutdown_timeout_seconds=cluster.heartbeat_seconds,
+            )
+        except BaseException as error:
+            failed.append(error)
+
+    connecting = threading.Thread(target=initialize, name="connecting", daemon=True)
+    connecting.start()
+    _join_thread(connecting, min(_SILENT_SECONDS, cluster.join_seconds))
+    if connecting.is_alive():
+        print(f"waiting for {_others(cluster)}; --processes 1 trains in this one alone", file=sys.stderr, flush=True)
+        _join_thread(connecting, cluster.join_seconds - _SILENT_SECONDS)
+    if connecting.is_alive():
+        atexit.register(_leave)  # JAX would wait for them at the end, too
+        raise TimeoutError(
+            f"waited {cluster.join_seconds} seconds for {_others(cluster)}; "
+            "start them all, wait longer with --join-seconds, or train in this one alone with --processes 1"
+        )
+    if failed:
+        raise failed[0]
+    _connected.set()
+
+
+def _join_thread(thread: threading.Thread, seconds: float) -> None:
+    """Wait for a thread in small steps, between which Python handles signals."""
+    until = time.monotonic() + seconds
+    while thread.is_alive() and time.monotonic() < until:
+        thread.join(0.2)
+
+
+def are_connected() -> bool:
+    """Return whether this process is one of several, which must be told of its end."""
+    return _connected.is_set()
+
+
+def _others(cluster: Cluster) -> str:
+    """Return who is awaited, in words."""
+    count = cluster.processes or os.environ.get("SLURM_NTASKS")
+    number = "the other processes" if count is None else f"all {count} processes"
+    where = f" at {cluster.coordinator}" if cluster.coordinator else ""
+    return f"{number} of this run{where}"
+
+
+def _started_by_srun() -> bool:
+    """Return whether `srun` started every process of a Slurm job; True without Slurm.
+
+    A shell in an allocation has the number of the job's tasks in its environment, and is one process.
+    """
+    started, wanted = os.environ.get("SLURM_STEP_NUM_TASKS"), os.environ.get("SLURM_NTASKS")
+    return wanted is None or started == wanted
 
 
 def _leave() -> None:

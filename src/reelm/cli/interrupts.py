@@ -83,8 +83,8 @@ def leave(status: int) -> NoReturn:
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():
             child.terminate()
-    jax = sys.modules.get("jax")
-    if jax is not None and jax.distributed.is_initialized():  # the other processes must be told
+    processes = sys.modules.get("reelm.train.run.processes")
+    if processes is not None and processes.are_connected():  # the other processes must be told
         sys.exit(status)
     os._exit(status)
 

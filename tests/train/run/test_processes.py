@@ -121,6 +121,7 @@ def slurm(stage: str, workdir: Path, processes: int, *options: Any) -> list[subp
     """The same, as srun starts them: the command is that of one process, the rest stands in the environment."""
     command = ["-m", "reelm", "train", stage, "demo", "--workdir", workdir, *STAGES[stage], *options]
     job = {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": str(processes)}
+    job["SLURM_STEP_NUM_TASKS"] = str(processes)
     job |= {"SLURM_LOCALID": "0", "JAX_COORDINATOR_PORT": str(free_port())}
     return [launch(command, SLURM_PROCID=str(process), **job) for process in range(processes)]
 
@@ -241,6 +242,7 @@ def wait_for_step(workdir: Path, step: int, processes: Sequence[subprocess.Popen
         ({"processes": 0}, "processes is 0"),
         ({"processes": 2, "process": 2}, "process is 2 of 2"),
         ({"heartbeat_seconds": 0}, "heartbeat_seconds is 0"),
+        ({"join_seconds": 0}, "join_seconds is 0"),
         ({"coordinator": "10.0.0.1"}, "must be an address and port"),
     ],
 )
@@ -253,6 +255,32 @@ def test_partly_named_processes_are_refused():
     with pytest.raises(RequestError, match="name --coordinator, --processes and --process"):
         with cluster.joined(Cluster(processes=2)):
             pass
+
+
+@pytest.mark.slow
+def test_a_process_whose_peers_do_not_come_says_so_hears_sigterm_and_ends(tmp_path):
+    def alone(number: int) -> subprocess.Popen[str]:
+        named = ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", 2, "--process", number]
+        return launch(["-m", "reelm", "train", "lm", "demo", "--workdir", tmp_path, "--join-seconds", 8, *named])
+
+    waiting = [alone(number) for number in (0, 1, 0)]
+    assert waiting[2].stderr is not None
+    first = waiting[2].stderr.readline()
+    waiting[2].terminate()
+    assert "waiting for all 2 processes of this run at 127.0.0.1:" in first and "--processes 1" in first
+    waiting[2].communicate(timeout=5)
+    assert waiting[2].returncode == 143
+    for said in ended(waiting[:2], 1):
+        assert "waited 8 seconds for all 2 processes" in said and "--join-seconds" in said
+        assert said.count("\n") == 2 and not (tmp_path / "checkpoints").exists()
+
+
+def test_a_shell_in_an_allocation_of_slurm_is_one_process(monkeypatch):
+    job = {"JOB_ID": "7", "STEP_NODELIST": "here", "PROCID": "0", "LOCALID": "0", "STEP_NUM_TASKS": "1"}
+    for name, value in {**job, "NTASKS": "16"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    with cluster.joined(Cluster()):
+        assert not jax.distributed.is_initialized()
 
 
 def test_a_run_of_one_process_does_not_connect():
