@@ -126,7 +126,7 @@ class OpenedLM(NamedTuple):
     """Synonyms of its captions; None for a training, which has none."""
 
 
-def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> OpenedLM:
+def open_lm(where: str | Path, text_encoder: Path | None, *, best: bool = False) -> OpenedLM:
     """Return the language model at `where`; see `open_part`.
 
     text_encoder: folder of the frozen encoder that reads its captions; None for the one used in training.

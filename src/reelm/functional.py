@@ -23,7 +23,6 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jax.typing import DTypeLike
 
-from reelm.errors import RequestError
 from reelm.lm import likelihood
 from reelm.lm.layout import Layout, filled_up
 from reelm.lm.likelihood import Logits, Nats
@@ -40,7 +39,7 @@ from reelm.lm.sharding import of_batch as batch_sharding
 from reelm.lm.sharding import of_state as param_shardings
 from reelm.lm.specials import Group
 from reelm.sampling.decoding.choose import SamplingParams, choose, draw, guide, keys_of, noise_of
-from reelm.sampling.folder.load import load
+from reelm.sampling.folder.load import DEFAULT
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.net import AudioNet
 from reelm.tokenizer.code_spec import CodeSpec
@@ -105,13 +104,15 @@ def video_tokenizer(name: str | None = None, *, dtype: DTypeLike | None = None) 
     `module.apply(variables, frames, method="encode")` gives latents, `method="decode"` gives frames of codes.
 
     Args:
-        name: as for `reelm.load`.
+        name: a model, as for `reelm.load`, or the folder of a training, whose newest averaged parameters it gives.
         dtype: number format of activations; None for float32.
 
     Raises:
-        RequestError: there is no such model.
+        RequestError: there is no such model, or the training is of another part.
     """
-    tokenizer = load(name).video_tokenizer
+    from reelm.train.parts import open_video_tokenizer
+
+    tokenizer = open_video_tokenizer(name or DEFAULT)
     return VideoNet(tokenizer.config, dtype), {"params": _on_device(tokenizer.params)}
 
 
@@ -119,16 +120,15 @@ def audio_tokenizer(name: str | None = None, *, dtype: DTypeLike | None = None) 
     """Return the audio tokenizer of a model as a Flax module, and its variables {"params": ...} in float32.
 
     Args:
-        name: as for `reelm.load`.
+        name: as for `video_tokenizer`.
         dtype: number format of activations; None for float32.
 
     Raises:
         RequestError: there is no such model, or it has no audio tokenizer.
     """
-    model = load(name)
-    if model.audio_tokenizer is None:
-        raise RequestError(f"the model {model.name!r} has no audio tokenizer")
-    tokenizer = model.audio_tokenizer
+    from reelm.train.parts import open_audio_tokenizer
+
+    tokenizer = open_audio_tokenizer(name or DEFAULT)
     return AudioNet(tokenizer.config, dtype), {"params": _on_device(tokenizer.params)}
 
 
@@ -136,13 +136,15 @@ def language_model(name: str | None = None, *, text_encoder: str | Path | None =
     """Return the language model of a model: its sizes, its parameters in float32, and its text tokenizer or encoder.
 
     Args:
-        name: as for `reelm.load`.
+        name: as for `video_tokenizer`.
         text_encoder: as for `reelm.load`.
 
     Raises:
         RequestError: there is no such model, or it has no language model.
     """
-    lm = load(name, text_encoder=text_encoder).language_model()
+    from reelm.train.parts import open_lm
+
+    lm = open_lm(name or DEFAULT, None if text_encoder is None else Path(text_encoder)).model
     return lm.config, _on_device(lm.params), lm.text
 
 

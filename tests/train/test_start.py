@@ -69,6 +69,14 @@ def test_a_tokenizer_and_a_language_model_learn_from_arrays(tmp_path):
     with pytest.raises(RequestError, match="sha256"):
         reelm.train(run, tmp_path / "lm", data=VIDEO, captions=WORDS[::-1], held_out=held_out)
 
+    module, variables = reelm.functional.video_tokenizer(tmp_path / "tokenizer")
+    assert module.config == TOKENIZER.model
+    jax.tree.map(np.testing.assert_array_equal, variables["params"], jax.device_get(whole.ema))
+    config, params, text = reelm.functional.language_model(tmp_path / "lm")
+    assert config == LM.model and len(text.encode("a red square"))
+    with pytest.raises(RequestError, match="is a training of stage lm, not a video tokenizer"):
+        reelm.functional.video_tokenizer(tmp_path / "lm")
+
 
 def test_the_package_of_trainings_is_the_function_that_starts_one():
     room: Any = importlib.import_module("reelm.train")
