@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from reelm.guesses import wrong_name
 from reelm.sampling.conditions.sources import SourceFields, Sources
 
-from .options import OptionFields, Options, wrong_name
+from .options import OptionFields, Options
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 _FIELDS = {field.name: field for kind in (Sources, Options) for field in fields(kind)}

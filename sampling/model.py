@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 
 from reelm.energy import Meter
 from reelm.errors import RequestError, RequestWarning
+from reelm.guesses import OF_MODEL
 from reelm.media.clip import Clip
 from reelm.progress import Progress
 from reelm.sampling.conditions.read import read_conditions
@@ -213,6 +214,13 @@ class Model(ModelParts):
             OSError: the disk is full.
         """
         write(self, directory, dtype=dtype, differences=differences)
+
+    if not TYPE_CHECKING:  # to a type checker, any attribute would be right
+
+        def __getattr__(self, name: str) -> Any:
+            if name in OF_MODEL:
+                raise AttributeError(f"a model has no attribute {name!r}; {OF_MODEL[name]}")
+            return object.__getattribute__(self, name)
 
 
 def _warn(request: Request) -> None:

@@ -4,8 +4,7 @@ A new option is a field of `Options` and of `OptionFields`. Imports nothing slow
 JAX is loaded.
 """
 
-import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, get_args
 
@@ -238,68 +237,3 @@ class OptionFields(TypedDict, total=False):
     upscale: int | None
     strict: bool
     decoding: Decoding
-
-
-# Names in other programs. The nearest spelling here would be another option, or none.
-OTHER_NAMES: Mapping[str, Collection[str]] = {
-    name: others.split()
-    for name, others in {
-        "cfg_scale": "guidance_scale guidance cfg guidance_strength",
-        "num_samples": "num_videos num_videos_per_prompt batch_size batch samples variations count n",
-        "num_frames": "frames length video_length seconds duration",
-        "negative_prompt": "negative neg neg_prompt",
-        "seed": "generator random_seed",
-        "height": "h",
-        "width": "w",
-        "fps": "fps_out framerate frame_rate",
-        "temperature": "temp t",
-        "motion": "motion_strength motion_bucket_id",
-        "upscale": "upsample scale enlarge",
-        "dtype": "precision fp16 half",
-        "image": "input input_image init_image first_frame first_image start_image start_frame",
-        "last_image": "end_image end_frame last_frame",
-        "video": "init_video input_video",
-        "audio": "sound music",
-        "mask": "inpaint",
-        "reference": "ref",
-        "references": "ref",
-        "track": "trajectory path",
-        "tracks": "trajectory path",
-        "camera": "cam",
-        "storyboard": "shots script",
-        "adapter": "lora",
-        "adapters": "lora",
-        "output": "out output_path output_file file filename dest save save_to",
-        "prompts": "prompt_file",
-        "model": "checkpoint ckpt ckpt_path model_path",
-    }.items()
-}
-# What other programs have and this one does not: what there is in its place.
-ABSENT = {
-    **dict.fromkeys(("steps", "num_steps", "num_inference_steps"), "codes are drawn one after another, without steps"),
-    **dict.fromkeys(("sampler", "scheduler"), "temperature, top_k, top_p and min_p say how codes are drawn"),
-    **dict.fromkeys(("size", "resolution", "aspect_ratio"), "give height and width, in pixels"),
-    **dict.fromkeys(("device", "gpu"), "JAX takes the accelerator; JAX_PLATFORMS=cpu in the environment forbids that"),
-    "format": "the suffix of the file says it: .mp4, .gif, .webp or .png",
-    "strength": "a picture or clip that is given stays as it is; control follows one loosely",
-    **dict.fromkeys(("no_audio", "mute", "silent"), "a model with sound makes it; leave it out when you play the file"),
-    "speed": "fps says how many frames are shown in a second",
-    "depth": "give control and control_kind",
-    "loop": "players repeat a .gif or .webp",
-}
-_NEAR = 0.75  # likeness of a spelling that is offered
-
-
-def right_name(name: str, known: Collection[str]) -> str | None:
-    """Return the name among `known` that a wrong name means: from `OTHER_NAMES`, or else the nearest spelling."""
-    plain = name.lower().replace("-", "_")
-    found = [right for right in known if plain in OTHER_NAMES.get(right.replace("-", "_"), ())]
-    return next(iter(found or difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)), None)
-
-
-def wrong_name(name: str, known: Collection[str], otherwise: str) -> str:
-    """Return what to say of a wrong name: what there is in its place, the right one, or else `otherwise`."""
-    if (absent := ABSENT.get(name.lower().replace("-", "_"))) is not None:
-        return absent
-    near = right_name(name, known)
-    return otherwise if near is None else f"did you mean {near!r}?"

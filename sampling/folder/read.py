@@ -15,13 +15,11 @@ README.md                     the model card, for people
 """
 
 from pathlib import Path
-from typing import get_args
 
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from reelm.device import device
-from reelm.errors import RequestError
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.parameters import NumberFormat, check_mesh
@@ -50,8 +48,6 @@ def read(
         RequestError: another format, a missing or altered file, tensors or fields that do not fit together, another
             text encoder than the model names, an unknown number format, or a mesh that does not fit the model.
     """
-    if number_format not in (None, *get_args(NumberFormat)):
-        raise RequestError(f"dtype is {number_format!r}; choose one of {', '.join(get_args(NumberFormat))}")
     number_format = number_format or device().number_format
     manifest = read_manifest(folder)
     data, parts = read_files(folder, manifest), manifest.parts

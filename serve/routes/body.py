@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from reelm.errors import RequestError
+from reelm.guesses import wrong_name
 from reelm.sampling.conditions.sources import STRUCTURED, Sources
-from reelm.sampling.options import FILES, Options, wrong_name
+from reelm.sampling.options import FILES, Options
 from reelm.serve.access import Limits
 from reelm.storage.atomic import write_bytes
 

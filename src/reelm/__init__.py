@@ -48,7 +48,10 @@ def __getattr__(name: str) -> object:
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     else:
-        raise AttributeError(f"module 'reelm' has no attribute {name!r}")
+        from reelm.guesses import OF_PACKAGE
+
+        hint = f"; {OF_PACKAGE[name]}" if name in OF_PACKAGE else ""
+        raise AttributeError(f"module 'reelm' has no attribute {name!r}{hint}")
     globals()[name] = value
     return value
 

@@ -179,7 +179,14 @@ def test_a_stream_takes_no_callback(tiny_model):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("guidance_scale", "cfg_scale"), ("num_frame", "num_frames"), ("last_imge", "last_image")]
+    ("wrong", "right"),
+    [
+        ("guidance_scale", "cfg_scale"),
+        ("num_frame", "num_frames"),
+        ("last_imge", "last_image"),
+        ("rng", "seed"),
+        ("key", "seed"),
+    ],
 )
 def test_a_wrong_name_is_answered_with_the_right_one(wrong, right):
     with pytest.raises(TypeError, match=f"did you mean '{right}'"):

@@ -20,7 +20,8 @@ import tyro
 from tyro import _errors as events
 
 from reelm.errors import RequestError, reason
-from reelm.sampling.options import ABSENT, right_name
+from reelm.guesses import ELSEWHERE, OF_CLIPS, OF_TRAINING, absent, right_name
+from reelm.lm.mesh import MeshSpec
 
 from .help import Group, optional_fields, overview
 
@@ -192,15 +193,16 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
         return (
             f'there is no option {flag}; the words stand by themselves, as in: {asked.prog} "a red seven moves right"'
         )
-    if draws and (absent := ABSENT.get(name.lower().replace("-", "_"))) is not None:
-        return f"there is no option {flag}; {absent}"
+    guesses = OF_CLIPS if draws else OF_TRAINING if "--workdir" in known else ELSEWHERE
+    if draws and (seconds := _frames_of(flag, tokens)):
+        return f"there is no option {flag}; the name is --num-frames{seconds}"
+    if (instead := absent(name, guesses)) is not None:
+        return f"there is no option {flag}; {instead}"
     if flag.startswith("--mesh."):
         size = " ".join(tokens).replace("=", " ").split()[1:2] or ["N"]
         return f"there is no option {flag}; write --mesh {flag.removeprefix('--mesh.')}={size[0]}"
-    if seconds := _frames_of(flag, tokens):
-        return f"there is no option {flag}; the name is --num-frames{seconds}"
     near = [each for each in known if each.endswith(f".{name}") or _short(each) == flag]
-    if not near and (right := right_name(name, [each[2:] for each in known])) is not None:
+    if not near and (right := right_name(name, [each[2:] for each in known], guesses)) is not None:
         return f"there is no option {flag}; the name is --{right}"
     return f"there is no option {flag}" + (f"; perhaps {' or '.join(near)}" if near else "")
 
@@ -224,7 +226,7 @@ def _options(command: Any, prefix: str = "--") -> Iterator[str]:
     """Yield the options of a dataclass and of its subcommands; fields of a configuration have dotted names."""
     for field in fields(command):
         value = getattr(command, field.name, field.default)
-        if is_dataclass(value):
+        if is_dataclass(value) and not isinstance(value, MeshSpec):
             inside = prefix if field.name in ("cluster", "sampling", "settings") else f"{prefix}{field.name}."
             yield from _options(value, inside)
         else:
