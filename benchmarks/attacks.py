@@ -1,10 +1,11 @@
 """What a key notices of another that attacks the server: seconds of its clips, alone and under attack.
 
-    taskset -c 1 python benchmarks/attacks.py --minutes 10 --server-cores 0
+    python benchmarks/attacks.py --minutes 10
 
-One key asks for a clip, waits for it and asks again. The other one, in threads, sends bombs, drips of bytes, floods of
-sockets, odd sizes, JSON that is hard to parse, files in no format and long lists. Beside it `/healthz` is asked five
-times a second. Printed are p50 and p95 of the clips, the slowest `/healthz`, the most memory, and what is left behind.
+One key asks for a clip, waits for it and asks again. The other one, in several processes, sends bombs, drips of bytes,
+floods of sockets, odd sizes, JSON that is hard to parse, files in no format and long lists. These processes take what
+the server leaves of the machine, as if they were on another one. Beside it `/healthz` is asked five times a second.
+Printed are p50 and p95 of the clips, the slowest `/healthz`, the most memory, and what is left behind.
 """
 
 import argparse
@@ -13,6 +14,8 @@ import hashlib
 import http.client
 import io
 import json
+import multiprocessing
+import os
 import random
 import socket
 import subprocess
@@ -32,23 +35,16 @@ from websockets.sync.client import connect
 GOOD, BAD = "a-good-key-of-one", "a-bad-key-of-another"
 
 
-class Server:
-    """`reelm serve` as a process, with two keys."""
+class Client:
+    """Asks the server at a port."""
 
-    def __init__(self, home: Path, model: str, cores: str):
-        (home / "keys").write_text(f"good {GOOD}\nbad {BAD}\n")
-        (home / "keys").chmod(0o600)
-        command = [*(["taskset", "-c", cores] if cores else []), sys.executable, "-m", "reelm", "serve"]
-        command += ["--model", model, "--port", "0"]
-        command += ["--home", str(home / "serve"), "--keys", str(home / "keys")]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline().rpartition(":")[2])
+    def __init__(self, port: int):
+        self.port = port
 
     def ask(self, method: str, path: str, body: Any = None, key: str = GOOD, **headers: str) -> tuple[int, bytes]:
         if isinstance(body, dict):
             body, headers = json.dumps(body), {"Content-Type": "application/json", **headers}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             headers = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, {"Authorization": f"Bearer {key}", **headers})
@@ -66,6 +62,19 @@ class Server:
             for head, content in parts
         )
         return self.ask("POST", "/v1/videos", body + b"--x--\r\n", BAD, Content_Type="multipart/form-data; boundary=x")
+
+
+class Server(Client):
+    """`reelm serve` as a process, with two keys."""
+
+    def __init__(self, home: Path, model: str):
+        (home / "keys").write_text(f"good {GOOD}\nbad {BAD}\n")
+        (home / "keys").chmod(0o600)
+        command = [sys.executable, "-m", "reelm", "serve", "--model", model, "--port", "0"]
+        command += ["--home", str(home / "serve"), "--keys", str(home / "keys")]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        super().__init__(int(self.process.stdout.readline().rpartition(":")[2]))
 
     def memory(self) -> int:
         """Return the bytes that the server and its processes hold."""
@@ -94,7 +103,7 @@ def slow_gif() -> bytes:
     return written.getvalue()
 
 
-def attacks(server: Server, rng: random.Random) -> list[Callable[[], Any]]:
+def attacks(server: Client, rng: random.Random) -> list[Callable[[], Any]]:
     """Return the ways to attack; each takes some seconds at most, or is refused."""
     png, gif, film = picture("png", 7900), slow_gif(), Path(__file__).parents[1] / "docs/pictures"
     films = [path.read_bytes() for path in [*film.glob("*.mp4"), *film.glob("*.webp")][:4]] or [gif]
@@ -160,7 +169,7 @@ def attacks(server: Server, rng: random.Random) -> list[Callable[[], Any]]:
     ]
 
 
-def clip(server: Server, seed: int) -> tuple[float, str]:
+def clip(server: Client, seed: int) -> tuple[float, str]:
     """Ask for a clip as the good key; return its seconds, and the digest of its pixels' file."""
     begun = time.monotonic()
     while True:
@@ -196,45 +205,46 @@ def measured(server: Server, seconds: float) -> tuple[list[float], set[str], flo
     return took, digests, slowest[0], most[0]
 
 
+def attack(port: int, seconds: float, seed: int, came: Any) -> None:
+    """Attack for so long, and put what was answered, and how often, into a queue."""
+    os.nice(19)
+    rng, answers, until = random.Random(seed), Counter[str](), time.monotonic() + seconds
+    ways = attacks(Client(port), rng)
+    while time.monotonic() < until:
+        try:
+            answer = rng.choice(ways)()
+            answers[str(answer[0]) if isinstance(answer, tuple) else "done"] += 1
+        except Exception as error:  # the server hangs up on some
+            answers[type(error).__name__] += 1
+    came.put(answers)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0, help="of the attack")
     parser.add_argument("--model", default="demo")
-    parser.add_argument("--server-cores", default="", help="of the server, as taskset takes them; default: all")
-    parser.add_argument("--threads", type=int, default=4, help="that attack")
+    parser.add_argument("--processes", type=int, default=4, help="that attack")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), options.model, options.server_cores)
+        server = Server(Path(folder), options.model)
         while not json.loads(server.ask("GET", "/healthz")[1])["warm"]:
             time.sleep(1)
         clip(server, 0)
         alone, known, *rest = measured(server, min(60.0, 60 * options.minutes / 4))
         show("alone", alone, *rest)
-        until, came = time.monotonic() + 60 * options.minutes, Counter[str]()
-
-        def attack(seed: int) -> None:
-            rng = random.Random(seed)
-            ways = attacks(server, rng)
-            while time.monotonic() < until:
-                try:
-                    answer = rng.choice(ways)()
-                    came[str(answer[0]) if isinstance(answer, tuple) else "done"] += 1
-                except Exception as error:  # the server hangs up on some
-                    came[type(error).__name__] += 1
-
-        threads = [threading.Thread(target=attack, args=(seed,)) for seed in range(options.threads)]
-        for thread in threads:
-            thread.start()
-        under, digests, *rest = measured(server, 60 * options.minutes)
-        for thread in threads:
-            thread.join(60)
+        fresh = multiprocessing.get_context("spawn")
+        came, seconds = fresh.Queue(), 60 * options.minutes
+        for seed in range(options.processes):
+            fresh.Process(target=attack, args=(server.port, seconds, seed, came), daemon=True).start()
+        under, digests, *rest = measured(server, seconds)
         show("under attack", under, *rest)
         ratio = np.percentile(under, 95) / np.percentile(alone, 95)
         children = subprocess.run(
             ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True
         ).stdout.split()
+        answers = sum((came.get(timeout=200) for _ in range(options.processes)), Counter[str]())
         print(f"p95 {ratio:.2f} times that alone; the clips are {'the same' if digests == known else 'OTHERS'}")
-        print(f"answers to the attacks: {dict(came)}; processes left: {len(children)} (one waits for the next file)")
+        print(f"answers to the attacks: {dict(answers)}; processes left: {len(children)} (one waits for the next file)")
         server.end()
 
 

@@ -5,8 +5,8 @@ the work.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -93,6 +93,11 @@ class ModelParts:
         rate = config.rate_beside(self.defaults.fps)
         fps = rate / (config.hop * frames[0])
         return Soundtrack(self.audio_tokenizer, frames, rate, fps, self.lm.config.sound_levels)
+
+    def anew(self) -> Self:
+        """Return the same parts with nothing on a device yet."""
+        lms = [replace(each) for each in self.language_models]
+        return replace(self, lm=lms[0] if lms else None, specialists=tuple(lms[1:]))
 
     @property
     def longest(self) -> int:

@@ -1,16 +1,19 @@
 """Device workers: threads that draw. Each has its own batches, so no two touch the same state."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import Protocol, TypeVar
 
 from reelm.cores import cores
 from reelm.device import device
+from reelm.programs.patient import patient_device, patiently
 from reelm.sampling.decoding.continuous import ContinuousBatch
+from reelm.sampling.model import Model
 from reelm.sampling.request import Request
 
-from .turns import Turns
+from .turns import Company, Turns
 
 POLL_SECONDS = 0.02  # between looks at live clips and worlds, which must be drawn in time
 
@@ -33,12 +36,14 @@ class DeviceWorker:
     Args:
         name: of the thread.
         drew: called with the streams and the rows of each batch that was drawn.
-        patient: whether the thread lets all others go first; see `Turns`.
+        company: of the workers of a device.
+        patient: whether the device lets the work of all others go first, where it can; see `patiently`. Its requests
+            must be for `patient_models`.
     """
 
-    def __init__(self, name: str, drew: Callable[[int, int], object], *, patient: bool = False):
+    def __init__(self, name: str, drew: Callable[[int, int], object], company: Company, *, patient: bool = False):
         self._drew, self._batches = drew, dict[int, ContinuousBatch]()
-        self._turns = Turns(name, 1, patient=patient)
+        self._turns, self._patient = Turns(name, 1, company=company), patient
         self._steered = deque[Steered]()  # those that wait
 
     def batch_of(self, request: Request) -> ContinuousBatch:
@@ -47,12 +52,17 @@ class DeviceWorker:
 
     def do(self, function: Callable[[], _T], owner: str = "") -> Future[_T]:
         """Run a function in the thread, after those of its owner before it, and in turn with those of others."""
-        return self._turns.do(owner, function)
 
-    def draw(self, one: Steered) -> Future[None]:
-        """Draw the next latent frame of a world, together with all other worlds that wait by then."""
+        def work() -> _T:
+            with patiently() if self._patient else nullcontext():
+                return function()
+
+        return self._turns.do(owner, work)
+
+    def draw(self, one: Steered, owner: str) -> Future[None]:
+        """Draw the next latent frame of an owner's world, together with all other worlds that wait by then."""
         self._steered.append(one)
-        return self.do(self._draw)
+        return self.do(self._draw, owner)
 
     def _draw(self) -> None:
         together = [self._steered.popleft() for _ in range(len(self._steered))]
@@ -66,7 +76,13 @@ class DeviceWorker:
         self._turns.close(wait=True)
 
 
+def patient_models(models: Mapping[str, Model]) -> Mapping[str, Model]:
+    """Return the models for work that lets others go first: with weights of their own where that has its own device."""
+    return models if patient_device() is None else {name: model.anew() for name, model in models.items()}
+
+
 def device_workers(drew: Callable[[int, int], object]) -> list[DeviceWorker]:
     """Return as many workers as the device can use."""
     count = min(device().drawing_threads, cores())
-    return [DeviceWorker(f"device-worker-{i}", drew) for i in range(count)]
+    company = Company()
+    return [DeviceWorker(f"device-worker-{i}", drew, company) for i in range(count)]

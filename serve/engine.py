@@ -31,12 +31,13 @@ from .device_workers import DeviceWorker, device_workers
 from .job import Job, as_uploaded
 from .job_runner import JobRunner, State, Writers
 from .jobs import Jobs
-from .kinds import Kinds, kind_of
+from .kinds import Kinds, is_large, kind_of
 from .live import Live
 from .metrics import Metrics
 from .planner import Closed, Planner
 from .preview import Preview
 from .traces import Traces
+from .turns import Company
 from .world import World
 
 WarmUp = Literal["usual", "all"]
@@ -58,6 +59,7 @@ class Engine(Thread):
 
     Args:
         models: by name.
+        patient: the same, for clips that are drawn while all others go first.
         jobs: their table.
         planner: turns them into requests.
         tell: called with the id of a job that has changed, from this thread.
@@ -72,6 +74,7 @@ class Engine(Thread):
     def __init__(
         self,
         models: Mapping[str, Model],
+        patient: Mapping[str, Model],
         jobs: Jobs,
         planner: Planner,
         tell: Callable[[str], None],
@@ -85,11 +88,13 @@ class Engine(Thread):
         super().__init__(name="engine", daemon=True)
         self.warm = Event()  # set once the usual programs are compiled
         self.previews: dict[str, Preview] = {}  # newest frame of each job that runs
-        self._models, self._jobs, self._planner, self._tell, self._most = models, jobs, planner, tell, rows
+        self._models, self._patient, self._jobs, self._planner = models, patient, jobs, planner
+        self._tell, self._most = tell, rows
         self._metrics, self._traces, self._meter, self._kinds = metrics, traces, meter, kinds
         self._compiled: list[float] = []  # seconds that the first clip of each language model waited
         self._warm_up_settings = _WARM_UP[warm_up]
-        self._workers, self._apart = device_workers(metrics.drew), DeviceWorker("apart", metrics.drew, patient=True)
+        self._workers = device_workers(metrics.drew)
+        self._apart = DeviceWorker("apart", metrics.drew, Company(), patient=True)
         self._share = max(1, rows // 2)  # clips of one key that are made at once, and clips that wait for programs
         self._planning: dict[str, tuple[Job, Future[Request]]] = {}
         self._waiting = set[str]()  # of these, the jobs that wait until others have their programs
@@ -277,15 +282,17 @@ class Engine(Thread):
         apart = sum(run.worker is self._apart for run in self._runs.values())
         self._waiting.clear()
         for job, planned in [each for each in self._planning.values() if each[1].done()]:
-            new = planned.exception() is None and not self._kinds.knows(kind_of(planned.result()))
-            if new and apart >= self._share:
+            slow = planned.exception() is None and self._is_slow(planned.result())
+            if slow and apart >= self._share:
                 self._waiting.add(job.id)  # those that are ready pass it
                 continue
             del self._planning[job.id]
-            apart += new
+            apart += slow
             try:
-                folder, worker = self._jobs.folder(job.id), self._apart if new else self._freest()
-                run = JobRunner(job, planned.result(), worker, folder, self._writers, self._tell, self.wake)
+                folder, request, worker = self._jobs.folder(job.id), planned.result(), self._freest()
+                if slow:
+                    request, worker = replace(request, model=self._patient[job.model]), self._apart
+                run = JobRunner(job, request, worker, folder, self._writers, self._tell, self.wake)
             except Closed:  # the next server makes the job
                 continue
             except Exception as error:
@@ -293,6 +300,10 @@ class Engine(Thread):
                 continue
             self._runs[job.id] = run
             self._tell(job.id)
+
+    def _is_slow(self, request: Request) -> bool:
+        """Return whether others would wait long for a latent frame of a request."""
+        return is_large(request) or not self._kinds.knows(kind_of(request))
 
     def _advance(self, run: JobRunner) -> None:
         """Take what a worker or a writer has finished of a job, and begin the next step."""

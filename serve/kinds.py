@@ -1,7 +1,7 @@
-"""Which kinds of clips this process has the programs of, and how many new kinds a key may ask for.
+"""Which kinds of clips are drawn apart from the others, and how many new kinds a key may ask for.
 
-The first clip of a kind waits until its programs are compiled, which can take longer than the clip. So the engine draws
-it apart from the others.
+The first clip of a kind waits until its programs are compiled, which can take longer than the clip. A latent frame of a
+large clip takes long each time. So the engine draws both apart.
 """
 
 import time
@@ -13,6 +13,7 @@ from reelm.sampling.request import Request
 
 _MOST = 128  # kinds that are remembered; the programs of older ones may be dropped
 _HOUR = 3600.0
+_LARGE = 2.0  # times the pixels of a latent frame of the model's own size
 
 
 def kind_of(request: Request) -> Hashable:
@@ -29,6 +30,13 @@ def kind_of(request: Request) -> Hashable:
         tuple(sorted({*request.inputs.summary} - {"sha256"})),
         len(conditions.pictures),
     )
+
+
+def is_large(request: Request) -> bool:
+    """Return whether a latent frame takes far longer than one of a clip of the model's own size."""
+    settings, usual = request.choice.settings, request.model.defaults
+    height, width = settings.shown
+    return height * width * len(request.choice.seeds) > _LARGE * usual.height * usual.width
 
 
 class Kinds:

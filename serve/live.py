@@ -25,6 +25,7 @@ class Live:
     """A live clip of one viewer. The engine calls all methods except `close`; a worker draws the clip.
 
     Args:
+        owner: of the key of the viewer.
         model: name of the model.
         prompt: words to begin with.
         settings: options, as `Options` takes them.
@@ -35,13 +36,14 @@ class Live:
 
     def __init__(
         self,
+        owner: str,
         model: str,
         prompt: str,
         settings: dict[str, Any],
         send: Callable[[bytes | dict[str, Any]], None],
         failed: Callable[[Exception], None],
     ):
-        self.model, self.closed = model, False
+        self.owner, self.model, self.closed = owner, model, False
         self._prompt, self._settings, self._send, self._failed = prompt, settings, send, failed
         self._scenes, self._made, self._seconds, self._began = 0, 0, 0.0, 0.0
         self._unsent = b""
@@ -51,7 +53,7 @@ class Live:
     def open(self, model: Model, worker: DeviceWorker) -> None:
         """Begin, in a worker."""
         self._parts, self.worker = model, worker
-        worker.do(partial(self._try, self._open))
+        worker.do(partial(self._try, self._open), self.owner)
 
     def say(self, words: str, cut: bool) -> None:
         """Change the words from the next latent frame on.
@@ -67,7 +69,7 @@ class Live:
                 read = self._planned(words).inputs.scripts[0][0].words
                 self._slot.window.add(later_shot(self._request, read, self._made + 1))
 
-        self.worker.do(partial(self._try, change))
+        self.worker.do(partial(self._try, change), self.owner)
 
     @property
     def rest(self) -> float:
@@ -77,12 +79,12 @@ class Live:
     def advance(self, wake: Callable[[], None]) -> None:
         """Begin a latent frame if the viewer will soon have seen all; `wake` is called when it is made."""
         if self._wants_more() and (self._under_way is None or self._under_way.done()):
-            self._under_way = self.worker.do(partial(self._try, self._make))
+            self._under_way = self.worker.do(partial(self._try, self._make), self.owner)
             self._under_way.add_done_callback(lambda _: wake())
 
     def leave(self) -> Future[None]:
         """Leave the batch."""
-        return self.worker.do(self._leave)
+        return self.worker.do(self._leave, self.owner)
 
     def close(self) -> None:
         """End the clip; from any thread."""

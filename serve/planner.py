@@ -13,6 +13,7 @@ from threading import Lock
 
 from reelm.errors import RequestError
 from reelm.media.untrusted import Readers, ReadingLimits
+from reelm.programs.patient import patiently
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
@@ -36,16 +37,18 @@ class Planner:
 
     Args:
         models: by name.
+        patient: the same, to tokenize files with while all others go first.
         jobs: the table of jobs, which knows their folders.
         limits: of each request and each key.
     """
 
-    def __init__(self, models: Mapping[str, Model], jobs: Jobs, limits: Limits):
-        self._models, self._jobs, self._limits, self._lock = models, jobs, limits, Lock()
+    def __init__(self, models: Mapping[str, Model], patient: Mapping[str, Model], jobs: Jobs, limits: Limits):
+        self._models, self._patient, self._jobs, self._limits = models, patient, jobs, limits
+        self._lock = Lock()
         most = 3 * limits.clip_pixels
         self._readers = Readers(ReadingLimits(seconds=limits.reading_seconds, answer_bytes=most))
         # Jobs of words alone take milliseconds, and never wait for those with files.
-        self._words, self._files = Turns("planner", 1), Turns("planner-files", _READING, patient=True)
+        self._words, self._files = Turns("planner", 1), Turns("planner-files", _READING)
         self._waiting = set[Future[Request]]()
         self._held = dict[str, Request]()
         self._closed = False
@@ -119,7 +122,11 @@ class Planner:
             sources, options = read_arguments({**job.settings, "seed": job.seed, **files})
             height, width = options.height or model.defaults.height, options.width or model.defaults.width
             self._limits.check_pixels(height, width, options.num_frames or 1, options.best_of)  # before memory is taken
-            request = plan(model, job.prompt, sources, options)
+            if job.uploads:
+                with patiently():
+                    request = replace(plan(self._patient[job.model], job.prompt, sources, options), model=model)
+            else:
+                request = plan(model, job.prompt, sources, options)
         except RequestError as error:
             raise RequestError(as_uploaded(job, folder, str(error))) from error
         summary = dict(request.inputs.summary) | grouped(job.uploads)

@@ -24,6 +24,7 @@ from .routes.app import Server
 
 _HEAD_SECONDS, _REST_SECONDS, _CONNECTIONS = 20.0, 2.0, 512
 _MESSAGE_BYTES = 1 << 16  # of a socket
+_SWITCH_SECONDS = 0.0005  # after which a thread gives the interpreter to others: tracing must not delay answers
 _HANG_UP_SECONDS, _LAST_SECONDS = 1.0, 2  # for answers under way
 
 _log = logging.getLogger("reelm.serve")
@@ -75,6 +76,7 @@ def serve(
         keep_days=keep_days,
     )
     _log_as_json(log_prompts)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     address, number = listening.getsockname()[:2]
     tell(f"http://{f'[{address}]' if ':' in address else address}:{number}")
     Leaving(config_of(server.app())).run([listening])

@@ -3,33 +3,48 @@
 In: pieces of work, each of an owner. An owner who asks for much waits for himself: others come in between.
 """
 
-import contextlib
-import os
-import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock, get_native_id
+from threading import Lock
 from typing import TypeVar
 
+from reelm.programs.patient import let_others_first
+
 _T = TypeVar("_T")
-_NICE = 10
+
+
+class Company:
+    """Turns with short pieces of work, which share the time of the owners.
+
+    While several owners have work, each has one piece under way in all of them. An owner who is alone has all threads.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.busy, self.members = Lock(), Counter[str](), list[Turns]()
+
+    def has_others(self, owner: str) -> bool:
+        """Return whether another owner has work."""
+        return any(each != owner for turns in self.members for each in (*turns.waiting, *self.busy))
 
 
 class Turns:
-    """Threads, and the work that waits. Any thread may use it.
+    """Threads, and the work that waits. Any thread may use it. An owner has one piece under way.
 
     Args:
         name: of the threads.
         threads: pieces of work at once. The owner "", which is everybody on a server without keys, may have all.
-        patient: whether the threads let all others of the machine go first, where the system can do that (Linux).
+        company: shares the time of its owners with these turns.
+        patient: whether the threads let all others of the machine go first, where the system can do that (Linux). Their
+            work must not hold the interpreter, or the others would wait for it.
     """
 
-    def __init__(self, name: str, threads: int, *, patient: bool = False):
-        self._threads = ThreadPoolExecutor(threads, name, initializer=_let_others_first if patient else None)
-        self._most, self._lock = threads, Lock()
-        self._waiting = dict[str, deque[Callable[[], None]]]()  # whose turn is next is first
-        self._busy = Counter[str]()
+    def __init__(self, name: str, threads: int, *, company: Company | None = None, patient: bool = False):
+        self._threads = ThreadPoolExecutor(threads, name, initializer=let_others_first if patient else None)
+        self.waiting = dict[str, deque[Callable[[], None]]]()  # whose turn is next is first
+        self._is_alone, self._company = company is None, company or Company()
+        self._company.members.append(self)
+        self._lock, self._busy = self._company.lock, self._company.busy
         self._closed = False
 
     def do(self, owner: str, function: Callable[[], _T]) -> Future[_T]:
@@ -49,7 +64,7 @@ class Turns:
     def add(self, owner: str, work: Callable[[], None]) -> None:
         """Add a piece of work."""
         with self._lock:
-            self._waiting.setdefault(owner, deque()).append(work)
+            self.waiting.setdefault(owner, deque()).append(work)
         self._look()
 
     def close(self, *, wait: bool = False) -> None:
@@ -67,24 +82,25 @@ class Turns:
     def _turn(self) -> None:
         """Do a piece of the first owner who may have one."""
         with self._lock:
-            free = (owner for owner in self._waiting if self._busy[owner] < (1 if owner else self._most))
-            if (owner := next(free, None)) is None:  # each thread looks again when its work ends
+            if (owner := next(filter(self._may_begin, self.waiting), None)) is None:  # looks again when a piece ends
                 return
-            pieces = self._waiting.pop(owner)
+            pieces = self.waiting.pop(owner)
             work = pieces.popleft()
             if pieces:
-                self._waiting[owner] = pieces  # behind the others
+                self.waiting[owner] = pieces  # behind the others
             self._busy[owner] += 1
         try:
             work()
         finally:
             with self._lock:
                 self._busy[owner] -= 1
-                self._busy += Counter()  # forgets owners of whom nothing is under way
-            self._look()
+                if not self._busy[owner]:
+                    del self._busy[owner]
+            for turns in self._company.members:
+                turns._look()
 
-
-def _let_others_first() -> None:
-    if sys.platform == "linux":  # where each thread has a priority of its own
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
+    def _may_begin(self, owner: str) -> bool:
+        """Return whether a piece of an owner may begin now."""
+        if not owner or not self._busy.get(owner):
+            return True
+        return not self._is_alone and not self._company.has_others(owner)

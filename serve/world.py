@@ -34,6 +34,7 @@ class World:
     """A world of one player. The engine calls all methods except `close`; a worker draws it.
 
     Args:
+        owner: of the key of the player.
         model: name of the model.
         key_state: keys of the player.
         prompt: words to begin with.
@@ -55,6 +56,7 @@ class World:
 
     def __init__(
         self,
+        owner: str,
         model: str,
         key_state: KeyState,
         prompt: str,
@@ -66,7 +68,7 @@ class World:
         most_frames: int,
         replay: Sequence[list[str]] = (),
     ):
-        self.model, self.closed, self.shown, self.speed = model, False, False, 1.0
+        self.owner, self.model, self.closed, self.shown, self.speed = owner, model, False, False, 1.0
         self._key_state, self._prompt, self._seed = key_state, prompt, seed
         self._send, self._failed, self._has_room, self._keep = send, failed, has_room, keep
         self._most, self._replay = most_frames, deque(replay)
@@ -92,7 +94,7 @@ class World:
         The player goes on after the last key of `replay`, or breaks it off by pressing a key.
         """
         self._prompt = self._prompt if prompt is None else prompt
-        self.worker.do(partial(self._try, partial(self._begin, self._prompt, seed, deque(replay))))
+        self.worker.do(partial(self._try, partial(self._begin, self._prompt, seed, deque(replay))), self.owner)
 
     def record(self, on: bool) -> None:
         """Begin a recording with the picture that is shown, or end it and keep it. Does nothing if it is so already."""
@@ -103,7 +105,7 @@ class World:
             elif self._tape is None and self.shown:
                 self._tape = [replace(self._last, info=self._last.info | {"keys": []})]
 
-        self.worker.do(partial(self._try, change))
+        self.worker.do(partial(self._try, change), self.owner)
 
     def say(self, words: str) -> None:
         """Change the words from the next latent frame on."""
@@ -112,7 +114,7 @@ class World:
             self._parts.read_as(words)  # refuses words that do not fit
             self._words = words
 
-        self.worker.do(partial(self._try, change))
+        self.worker.do(partial(self._try, change), self.owner)
 
     @property
     def rest(self) -> float:
@@ -122,7 +124,7 @@ class World:
     def advance(self, wake: Callable[[], None]) -> None:
         """Let the worker draw a latent frame if one is due; `wake` is called when it is drawn."""
         if self._is_free and (self._key_state.waits or time.monotonic() >= self._due):
-            self._under_way = self.worker.draw(self)
+            self._under_way = self.worker.draw(self, self.owner)
             self._under_way.add_done_callback(lambda _: wake())
 
     def ask(self) -> None:
@@ -136,8 +138,8 @@ class World:
 
     def leave(self) -> Future[None]:
         """Leave the batch; what is being recorded is kept."""
-        self.worker.do(self._cut)
-        return self.worker.do(self._leave)
+        self.worker.do(self._cut, self.owner)
+        return self.worker.do(self._leave, self.owner)
 
     def close(self) -> None:
         """End the world; from any thread."""

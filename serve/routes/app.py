@@ -24,6 +24,7 @@ from reelm.energy import WATTS_PER_CORE, Meter
 from reelm.sampling.model import Model
 from reelm.serve.access import OPERATOR, Allowance, Keys, Limits, Shares
 from reelm.serve.conversions import Conversions
+from reelm.serve.device_workers import patient_models
 from reelm.serve.engine import Engine, WarmUp
 from reelm.serve.events import JobEvents
 from reelm.serve.jobs import Jobs
@@ -129,9 +130,11 @@ class _Routes:
         self._sockets = Shares("live sessions", server.limits.live, server.rows)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
         kinds = Kinds(server.limits.new_kinds)
-        planner = Planner(server.models, self._jobs, server.limits)
+        patient = patient_models(server.models)
+        planner = Planner(server.models, patient, self._jobs, server.limits)
         self._engine = Engine(
             server.models,
+            patient,
             self._jobs,
             planner,
             self._events.tell,
@@ -259,10 +262,8 @@ class _Routes:
             await refuse(socket, f"there is no model {name!r}; served are {', '.join(self._server.models)}")
             return
         model = self._server.models[name]
-        about = name, model, self._engine, self._server.limits
-        kind = Viewer
-        if model.language_model().config.keys:
-            kind = partial(Player, self._recordings, socket.state.owner)
+        about = socket.state.owner, name, model, self._engine, self._server.limits
+        kind = partial(Player, self._recordings) if model.language_model().config.keys else Viewer
         await play(socket, partial(kind, *about), self._sockets)
 
     async def session(self, request: Request) -> Response:

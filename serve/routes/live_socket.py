@@ -118,8 +118,9 @@ def fault(message: str, code: str = "invalid_request") -> dict[str, Any]:
 class Viewer:
     """Handles the messages of a live clip's viewer, who changes its words."""
 
-    def __init__(self, name: str, model: Model, engine: Engine, limits: Limits, outbox: Outbox):
-        self._name, self._model, self._engine, self._limits, self._outbox = name, model, engine, limits, outbox
+    def __init__(self, owner: str, name: str, model: Model, engine: Engine, limits: Limits, outbox: Outbox):
+        self._owner, self._name, self._model, self._engine = owner, name, model, engine
+        self._limits, self._outbox = limits, outbox
         self._live: Live | None = None
 
     def handle(self, found: Any) -> Future[Any] | None:
@@ -136,7 +137,7 @@ class Viewer:
             return None
         words, settings, cut = _steer(found, self._limits)
         if self._live is None or self._live.closed:
-            self._live = Live(self._name, words, settings, self._outbox.put, self._outbox.put)
+            self._live = Live(self._owner, self._name, words, settings, self._outbox.put, self._outbox.put)
             return self._engine.play(self._live)
         return self._engine.call(partial(self._live.say, words, cut))
 

@@ -87,6 +87,7 @@ class Player:
     def _new(self, words: str, seed: int, replay: list[list[str]]) -> World:
         put, outbox, defaults = self._outbox.put, self._outbox, self._model.defaults
         return World(
+            self._owner,
             self._name,
             self._key_state,
             words,

@@ -1,6 +1,8 @@
 """Programs: compiled once for each shape, and not at all by the next process."""
 
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from reelm.programs import compiling, kept
 from reelm.programs import program as module
 from reelm.programs.kept import keep
+from reelm.programs.patient import patient_device, patiently
 from reelm.programs.program import program
 
 TRACED: list[str] = []
@@ -84,7 +87,7 @@ def test_a_program_that_does_not_load_is_compiled_anew_and_replaced(folder, monk
     scaled("a", state(3), 2)
     as_the_next_process()
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise ValueError("of another compiler")
 
     with monkeypatch.context() as patched:
@@ -95,6 +98,29 @@ def test_a_program_that_does_not_load_is_compiled_anew_and_replaced(folder, monk
     assert path.stat().st_ino != before
     as_the_next_process()
     assert scaled("a", state(3), 2)[1] == 2 and not TRACED
+
+
+def test_a_program_of_a_device_serves_the_patient_one_too(folder):
+    here, there = jax.local_devices()[0], patient_device() or jax.local_devices()[0]
+    assert scaled("a", state(3), 2)[1].devices() == {here} and TRACED == ["a"]
+    with patiently():
+        assert scaled("a", state(3), 2)[1].devices() == {there} and TRACED == ["a"]
+        assert scaled("b", state(3), 3)[1].devices() == {there} and TRACED == ["a", "b"]
+    assert scaled("b", state(3), 3)[1].devices() == {here} and TRACED == ["a", "b"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+def test_the_threads_of_the_patient_device_let_others_go_first(folder):
+    def priorities(name: str) -> set[int]:
+        threads = Path("/proc/self/task").iterdir()
+        of = [each for each in threads if (each / "comm").read_text().startswith(name)]
+        return {os.getpriority(os.PRIO_PROCESS, int(each.name)) for each in of}
+
+    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with patiently():
+        scaled("a", state(3), 2)
+    assert priorities("tf_XLAEigen") == {usual, min(usual + 10, 19)}
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == usual
 
 
 def test_what_is_prepared_is_not_compiled_again(folder):

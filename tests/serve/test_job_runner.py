@@ -15,6 +15,7 @@ from reelm.serve import job_runner
 from reelm.serve.device_workers import DeviceWorker
 from reelm.serve.job import Job
 from reelm.serve.job_runner import JobRunner, State, Writers
+from reelm.serve.turns import Company
 
 CODES = {name: np.zeros((1, 1, 1), np.int32) for name in ("video", "audio")}
 PIECES = [
@@ -29,7 +30,7 @@ def run(tmp_path, monkeypatch):
     choice = SimpleNamespace(settings=SimpleNamespace(fps=8.0, best_of=1))
     plan, model = SimpleNamespace(length=len(PIECES)), SimpleNamespace(soundtrack=None)
     request: Any = SimpleNamespace(model=model, choice=choice, stream=plan, drawer=None, sound=SoundFormat())
-    worker = DeviceWorker("worker", lambda requests, rows: None)
+    worker = DeviceWorker("worker", lambda requests, rows: None, Company())
     batch = SimpleNamespace(join=lambda drawer, stream: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(worker, "batch_of", lambda request: batch)
     writers, woken = Writers(ThreadPoolExecutor(1), ThreadPoolExecutor(1)), Semaphore(0)

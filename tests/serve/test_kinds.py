@@ -12,7 +12,7 @@ from reelm.sampling.options import Options
 from reelm.sampling.planning.plan import plan
 from reelm.serve import kinds as kinds_module
 from reelm.serve.access import Limits
-from reelm.serve.kinds import Kinds, kind_of
+from reelm.serve.kinds import Kinds, is_large, kind_of
 
 
 def kind(model: Any, prompt: str = "red", **asked: Any) -> Any:
@@ -27,6 +27,15 @@ def test_words_seeds_and_lengths_are_of_one_kind_and_sizes_are_not(tiny_model):
         for asked in ({"height": 24}, {"cfg_scale": 2}, {"top_k": 3}, {"num_frames": 99})
     ]
     assert usual not in others and len({*others}) == 4
+
+
+def test_clips_with_more_pixels_in_a_latent_frame_are_large(tiny_model):
+    def large(**asked: Any) -> bool:
+        return is_large(plan(tiny_model, "red", Sources(), Options(**asked)))
+
+    usual = tiny_model.defaults
+    assert not large() and not large(num_frames=99) and not large(height=2 * usual.height)
+    assert large(height=2 * usual.height, width=2 * usual.width) and large(num_samples=3)
 
 
 def test_a_key_asks_for_so_many_new_kinds_in_an_hour(monkeypatch):

@@ -40,7 +40,7 @@ def job_of(**other) -> Job:
 
 
 def test_a_job_is_planned_once_in_a_thread_of_its_own(tiny_model, jobs, planned_in):
-    planner = Planner({"tiny": tiny_model}, jobs, Limits())
+    planner = Planner({"tiny": tiny_model}, {"tiny": tiny_model.anew()}, jobs, Limits())
     job = job_of()
     request = planner.plan(job).result()
     planner.hold(job.id, request)
@@ -57,7 +57,7 @@ def test_a_job_is_planned_once_in_a_thread_of_its_own(tiny_model, jobs, planned_
 
 
 def test_files_are_called_as_the_client_does(tiny_model, jobs):
-    planner = Planner({"tiny": tiny_model}, jobs, Limits())
+    planner = Planner({"tiny": tiny_model}, {"tiny": tiny_model.anew()}, jobs, Limits())
     job = job_of(uploads={"image": "cat.png"})
     folder: Path = jobs.folder(job.id)
     folder.mkdir(parents=True)
@@ -80,7 +80,7 @@ def test_a_plan_under_way_fails_when_the_server_ends(tiny_model, jobs, monkeypat
         return plan(*arguments, **options)
 
     monkeypatch.setattr(planning, "plan", slow)
-    planner = Planner({"tiny": tiny_model}, jobs, Limits())
+    planner = Planner({"tiny": tiny_model}, {"tiny": tiny_model.anew()}, jobs, Limits())
     waiting = planner.plan(job_of())
     begun.wait(30)
     planner.close()
@@ -100,7 +100,7 @@ def test_jobs_of_words_pass_those_with_files(tiny_model, jobs, monkeypatch):
         return plan(model, prompt, sources, options)
 
     monkeypatch.setattr(planning, "plan", slow)
-    planner, folders = Planner({"tiny": tiny_model}, jobs, Limits()), []
+    planner, folders = Planner({"tiny": tiny_model}, {"tiny": tiny_model.anew()}, jobs, Limits()), []
     with_files = [job_of(owner=f"key {number}", uploads={"image": "cat.png"}) for number in range(4)]
     for job in with_files:
         folders.append(jobs.folder(job.id))
@@ -115,7 +115,7 @@ def test_jobs_of_words_pass_those_with_files(tiny_model, jobs, monkeypatch):
 
 
 def test_what_is_too_large_is_refused_before_it_is_planned(tiny_model, jobs, planned_in):
-    planner = Planner({"tiny": tiny_model}, jobs, Limits(clip_pixels=1000))
+    planner = Planner({"tiny": tiny_model}, {"tiny": tiny_model.anew()}, jobs, Limits(clip_pixels=1000))
     with pytest.raises(RequestError, match="at most 1000 are made"):
         planner.plan(job_of()).result()
     assert not planned_in
@@ -124,7 +124,7 @@ def test_what_is_too_large_is_refused_before_it_is_planned(tiny_model, jobs, pla
 
 def test_a_tiny_film_that_would_be_large_is_refused(tiny_model, jobs):
     """Two frames of five minutes each are thousands at the rate of the model."""
-    planner = Planner({"tiny": tiny_model}, jobs, Limits(clip_pixels=200_000))
+    planner = Planner({"tiny": tiny_model}, {"tiny": tiny_model.anew()}, jobs, Limits(clip_pixels=200_000))
     job = Job(model="tiny", prompt="", seed=3, settings={}, uploads={"video": "bomb.gif"})
     jobs.folder(job.id).mkdir(parents=True)
     frames = [Image.new("L", (2, 2), shade) for shade in (0, 255)]

@@ -2,7 +2,7 @@
 
 import threading
 
-from reelm.serve.turns import Turns
+from reelm.serve.turns import Company, Turns
 
 
 def test_an_owner_with_much_work_does_not_delay_another():
@@ -61,3 +61,33 @@ def test_work_that_fails_does_not_end_the_turns():
     turns.add("a", finished.set)
     assert finished.wait(10)
     turns.close()
+
+
+def test_turns_in_company_share_the_time_of_their_owners():
+    company = Company()
+    three, finished = [Turns(f"test{i}", 1, company=company) for i in range(3)], threading.Semaphore(0)
+    began, go_on = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        began.release()
+        go_on.wait(10)
+        finished.release()
+
+    def finish(pieces: int) -> None:
+        go_on.set()
+        assert all(finished.acquire(timeout=10) for _ in range(pieces))
+        go_on.clear()
+
+    for turns in three:
+        turns.add("a", work)
+    assert all(began.acquire(timeout=10) for _ in three)  # alone, it has all threads
+    finish(3)
+    three[0].add("b", work)
+    assert began.acquire(timeout=10)
+    for turns in three[1:]:
+        turns.add("a", work)
+    assert began.acquire(timeout=10)
+    assert not began.acquire(timeout=0.2)  # of the owner that has a piece under way, while another one works, too
+    finish(3)
+    for turns in three:
+        turns.close()

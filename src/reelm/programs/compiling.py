@@ -7,13 +7,16 @@ saves.
 import ctypes
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from threading import Lock, local
 from typing import Any
 
 import jax
 
 from .machine import device
+from .patient import let_others_first, patient_device
 
 
 def compiled(traced: Any, *, apart: bool) -> tuple[Any, bool]:
@@ -21,12 +24,24 @@ def compiled(traced: Any, *, apart: bool) -> tuple[Any, bool]:
 
     apart: whether to leave it out of JAX's own cache.
     """
-    lowered = traced.lower()
-    _found.count = 0
+    lowered, chosen = traced.lower(), options()
+
+    def compile_lowered() -> tuple[Any, bool]:
+        _found.count = 0
+        made = lowered.compile(compiler_options=chosen)
+        return made, not _found.count
+
     with _apart_from_jaxs_cache() if apart else nullcontext():
-        made = lowered.compile(compiler_options=options())
+        # XLA compiles in the thread that calls it.
+        patient = device() == patient_device()
+        made = _patient_thread().submit(compile_lowered).result() if patient else compile_lowered()
     _return_memory()
-    return made, not _found.count
+    return made
+
+
+@cache
+def _patient_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "compile-patiently", initializer=let_others_first)
 
 
 def options() -> dict[str, Any]:

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.extend.backend import get_default_device
 
 
-@cache
 def device() -> Any:
-    """Return the device of programs that run on one."""
-    return jax.local_devices()[0]
+    """Return the device of programs that run on one: that of `jax.default_device`, or else the first."""
+    return get_default_device()
 
 
-@cache
 def surroundings() -> tuple:
     """Return everything that all programs depend on: versions, device, processor, settings, flags."""
     settings = [getattr(jax.config, name) for name in ("jax_enable_x64", "jax_default_matmul_precision")]
@@ -25,6 +24,7 @@ def surroundings() -> tuple:
     return versions, device().platform, device().device_kind, _processor(), settings, flags
 
 
+@cache
 def _processor() -> str:
     """Return the features of the processor: machine code for another one may not run here."""
     with suppress(OSError):

@@ -69,8 +69,9 @@ class Program:
         """Return the results for arguments by position."""
         passed, moving = self._sorted(arguments)
         leaves, tree = jax.tree.flatten(moving)
+        here = device()
         with usual_settings():
-            if not jax.sharding.get_abstract_mesh().empty or not all(map(_is_on_one_device, leaves)):
+            if not jax.sharding.get_abstract_mesh().empty or not all(_is_on(here, leaf) for leaf in leaves):
                 return self.jitted(*passed)  # over a mesh, or while another program is traced
             return self._find(passed, leaves, tree, _at_once).run.result()(*moving)
 
@@ -91,13 +92,16 @@ class Program:
 
     def _find(self, arguments: list, leaves: list, tree: Any, submit: Callable[[Callable[[], None]], None]) -> _Made:
         static = tuple(each for each, is_static in zip(arguments, self._static, strict=True) if is_static)
-        key = static, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        here = device()
+        # A program holds the number of its device. That of the first one serves the patient one, too.
+        content = static, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves), here.id
+        key = here, *content
         if (made := self._held(key)) is not None:
             return made
         with self._tracing:
             if (made := self._held(key)) is not None:
                 return made
-            path = place(self.__wrapped__.__module__, self.__wrapped__.__qualname__, key)
+            path = place(self.__wrapped__.__module__, self.__wrapped__.__qualname__, content)
             make, shapes = self._read(path, arguments) or self._make(path, arguments)
             made = _Made(Future(), shapes)
             with self._lock:
@@ -125,19 +129,20 @@ class Program:
     def _make(self, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any]:
         traced = self.jitted.trace(*arguments)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), traced.out_info)
-        return partial(_compiled, path, traced, shapes), shapes
+        return partial(_compiled, device(), path, traced, shapes), shapes
 
     def _read(self, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any] | None:
         found = None if path is None else read(path)
         if found is None:
             return None
         *executable, shapes = found
+        here = device()
 
         def loaded() -> Callable:
             try:
-                return serialize_executable.deserialize_and_load(*executable)
+                return serialize_executable.deserialize_and_load(*executable, backend=here.client)
             except (RuntimeError, ValueError):  # another compiler made it after all
-                return _compiled(path, self.jitted.trace(*arguments), shapes)
+                return _compiled(here, path, self.jitted.trace(*arguments), shapes)
 
         return loaded, shapes
 
@@ -156,19 +161,20 @@ class _Method:
         return self.program.prepare(self.instance, *arguments)
 
 
-def _compiled(path: Path | None, traced: Any, shapes: Any) -> Callable:
-    """Compile a traced program, and write it to `path`."""
-    made, new = compiled(traced, apart=path is not None)
+def _compiled(here: Any, path: Path | None, traced: Any, shapes: Any) -> Callable:
+    """Compile a traced program for a device, in whichever thread, and write it to `path`."""
+    with jax.default_device(here):
+        made, new = compiled(traced, apart=path is not None)
     # A program that was deserialized loses functions when it is serialized again, and fails to run (jax 0.12, CPU).
     if path is not None and new:
         write(path, (*serialize_executable.serialize(made), shapes))
     return made
 
 
-def _is_on_one_device(leaf: Any) -> bool:
+def _is_on(here: Any, leaf: Any) -> bool:
     if isinstance(leaf, jax.core.Tracer):
         return False
-    return not isinstance(leaf, jax.Array) or leaf.devices() == {device()}
+    return not isinstance(leaf, jax.Array) or leaf.devices() == {here}
 
 
 def _at_once(function: Callable[[], None]) -> None:
