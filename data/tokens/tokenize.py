@@ -14,6 +14,7 @@ from reelm.lm.layout import audio_frames, portrait_size
 from reelm.media.outlines import STRUCTURES, motion
 from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
+from reelm.programs.each_device import on_each_device
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -45,7 +46,7 @@ def tokenize(
     processes: int = 1,
     progress: Progress = silent,
 ) -> TokenIndex:
-    """Encode clips, once. A second call continues an unfinished set.
+    """Encode clips, once, on all devices of this process. A second call continues an unfinished set.
 
     Some frames of each clip are encoded by themselves, too: they train a language model to make clips from pictures.
 
@@ -71,9 +72,10 @@ def tokenize(
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
-        # The batches of a shard depend only on the shard: its bytes are the same, whichever process makes it.
-        for first, last in _batches(start, stop, ends):
-            yield from encoder.samples([clips[i] for i in range(first, last)], first, controls)
+        # The batches of a shard depend only on the shard: its bytes are the same, whichever process or device makes it.
+        read = ((first, [clips[i] for i in range(first, last)]) for first, last in _batches(start, stop, ends))
+        for samples in on_each_device(lambda batch: [*encoder.samples(batch[1], batch[0], controls)], read):
+            yield from samples
 
     return write_tokens(
         output,

@@ -283,5 +283,8 @@ def test_a_mesh_that_does_not_divide_the_net_names_the_axis_and_the_legal_sizes(
 
 
 def test_a_batch_that_does_not_divide_over_the_mesh_is_refused():
-    with pytest.raises(RequestError, match="batch_size of 16 does not divide over data x fsdp = 8 .* multiple of 24"):
+    with pytest.raises(
+        RequestError,
+        match=r"a batch of 16 clips .* over 8 devices \(data x fsdp\) and 3 to accumulate; --batch-scale 1.5 makes",
+    ):
         check_batches(replace(RUN, accumulate=3), 8)

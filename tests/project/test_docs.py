@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made.media import draw_films
+from made.token_sets import of_one_code
 from PIL import Image
 
 from reelm.cli.main import main
@@ -37,7 +38,7 @@ def blocks(text: str) -> str:
 
 def commands(text: str) -> list[list[str]]:
     """The arguments of every `reelm` command of a page: typed, started by srun, or a pod's."""
-    text = blocks(text).replace("$SLURM_PROCID", "0").replace("$SLURM_NTASKS", "4")
+    text = blocks(text)
     pods = [json.loads(line) for line in re.findall(r"^ *command: (\[.*\])$", text, re.MULTILINE)]
     typed = re.findall(r"^(?:time |srun\b.*?[ '])?(reelm [a-z]+(?: .*?)?)'?$", text, re.MULTILINE)
     return [line[1:] for line in [*(shlex.split(line, comments=True) for line in typed), *pods]]
@@ -232,3 +233,43 @@ def test_the_path_from_a_folder_to_a_clip(tmp_path, monkeypatch):
         small = next((options for word, options in SMALL.items() if word in arguments[:2]), [])
         assert main([*arguments, *small]) == 0, arguments
     assert (tmp_path / "beach.mp4").stat().st_size > 0
+
+
+# Options of one process among several, and of a text encoder that only readers have.
+NOT_HERE = ("--coordinator", "--processes", "--process", "--heartbeat-seconds", "--text-encoder")
+# Devices of the commands of clusters, by a word that only one of them has; of the others 8.
+DEVICES = {"gs://bucket/runs/lm": 1, "--coordinator": 16, "/shared/runs/lm": 32}
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [1, 8, 16, 32])
+def test_the_trainings_of_clusters_begin_on_so_many_devices(devices, tmp_path, monkeypatch):
+    """Each is one process here, with all devices, a tiny net and two steps."""
+    pages = [(ROOT / "docs" / page).read_text() for page in ("cluster.md", "devices.md")]
+    trainings = [each for page in pages for each in commands(page) if each[:2] == ["train", "lm"]]
+    lines = []
+    for words in trainings:
+        if next((count for word, count in DEVICES.items() if word in words), 8) == devices:
+            pairs = zip(["", *words], words, strict=False)
+            kept = [word for before, word in pairs if word not in NOT_HERE and before not in NOT_HERE]
+            kept = [re.sub("^(/|gs://bucket/)", "", word) for word in kept]
+            lines.append(
+                [*kept, *SMALL["lm"], "--model.text-width", "0", *([] if "--dry-run" in kept else ["--dry-run"])]
+            )
+    assert lines
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        folder = Path(line[line.index("--tokens") + 1] if "--tokens" in line else "tokens")
+        if not folder.exists():
+            of_one_code(folder, "noise", [((f"noise {i}",), i) for i in range(50)], latent_frames=9)
+    script = "import json, sys; from reelm.cli.main import main; sys.exit(max(map(main, json.loads(sys.argv[1]))))"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    ended = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(lines)],
+        env={**os.environ, "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr

@@ -4,10 +4,11 @@
 cross entropy of their codes (see `loss.py`).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -166,10 +167,21 @@ def check_batches(run: LMRun, parts: int) -> None:
     each = parts * run.accumulate
     for bucket in run.buckets:
         if bucket.batch_size % each:
+            sizes = [bucket.batch_size for stage in run.stages for bucket in stage.buckets]
+            scale = _batch_scale(sizes, each, run.batch_scale)
+            made = [f"{size * scale:g}" for size in sorted({*sizes})]
             raise RequestError(
-                f"a batch_size of {bucket.batch_size} does not divide over data x fsdp = {parts} parts of the mesh"
-                f" and {run.accumulate} to accumulate; take a multiple of {each}"
+                f"a batch of {bucket.batch_size} clips does not divide over {parts} devices (data x fsdp)"
+                + (f" and {run.accumulate} to accumulate" if run.accumulate > 1 else "")
+                + f"; --batch-scale {scale:g} makes batches of {', '.join(made)}"
             )
+
+
+def _batch_scale(sizes: Sequence[int], each: int, wanted: float) -> float:
+    """Return the least scale from `wanted` on that makes every size a multiple of `each`."""
+    step = each / math.gcd(*sizes)
+    scales = (step * times for times in count(max(1, math.ceil(wanted / step))))
+    return next(scale for scale in scales if all(size * scale % each == 0 for size in sizes))
 
 
 class Generating:

@@ -1,5 +1,8 @@
 """A built set through a tokenizer: the codes of its clips, shape by shape, the same from any number of processes."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from reelm.data.films.cutting import CuttingConfig
 from reelm.data.films.worker import local
 from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.mixture import mixture
+from reelm.data.tokens.numbered import of_slurm
 from reelm.data.tokens.read import motions, open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
@@ -49,6 +53,38 @@ def test_a_built_set_is_tokenized_shape_by_shape(tiny_model, tmp_path: Path):
         # As many as are encoded at a time there: the same program.
         codes = tiny_model.video_tokenizer.encode(np.stack([clips[index]["video"]] * 32))[0]
         np.testing.assert_array_equal(source[index]["video"], codes)
+
+
+@pytest.mark.slow
+def test_eight_devices_write_the_same_files_as_one(tiny_model, tmp_path: Path):
+    tiny_model.save(tmp_path / "model")
+    tokenize("moving_digits", tiny_model.video_tokenizer, tmp_path / "one", num_clips=300, num_frames=5)
+    command = ["data", "tokenize", "moving_digits", "--num-clips", "300", "--num-frames", "5"]
+    command += ["--video-tokenizer", str(tmp_path / "model"), "-o", str(tmp_path / "eight")]
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    subprocess.run([sys.executable, "-m", "reelm", *command], check=True, env={**os.environ, "XLA_FLAGS": flags})
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "eight").iterdir())
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "eight" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("job", "numbers", "gpu"),
+    [
+        ({}, (0, 1), None),
+        ({"NTASKS": "16", "STEP_NUM_TASKS": "1"}, (0, 1), None),  # a shell in an allocation
+        ({"NTASKS": "16", "STEP_NUM_TASKS": "16", "STEP_TASKS_PER_NODE": "8(x2)"}, (11, 16), "3"),
+        ({"NTASKS": "2", "STEP_NUM_TASKS": "2", "STEP_TASKS_PER_NODE": "1(x2)"}, (11, 2), None),
+        ({"NTASKS": "16", "STEP_NUM_TASKS": "16", "STEP_TASKS_PER_NODE": "8(x2)", "GPUS": "7,6,5,4"}, (11, 16), "4"),
+        ({"NTASKS": "16", "STEP_NUM_TASKS": "16", "STEP_TASKS_PER_NODE": "8(x2)", "GPUS": "5"}, (11, 16), "5"),
+    ],
+)
+def test_processes_of_slurm_take_their_number_and_a_gpu(job, numbers, gpu):
+    environment = {f"SLURM_{name}": value for name, value in {**job, "PROCID": "11", "LOCALID": "3"}.items()}
+    if (seen := environment.pop("SLURM_GPUS", None)) is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = seen
+    assert of_slurm(environment) == numbers and environment.get("CUDA_VISIBLE_DEVICES") == gpu
 
 
 @pytest.mark.slow

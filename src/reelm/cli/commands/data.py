@@ -205,21 +205,27 @@ class DataTokenize:
     controls: tuple[str, ...] = ()
     """Controls to compute of each clip: edges, silhouette, motion, and depth if the set has it. Tracks and camera moves
     of a set are always kept."""
-    process: int = 0
-    """Number of this process, from 0, such as $SLURM_PROCID."""
-    processes: int = 1
-    """Processes that share the work, such as $SLURM_NTASKS. Each runs the same command with the same folder."""
+    process: int | None = None
+    """Number of this process, from 0, such as $JOB_COMPLETION_INDEX. Default: as `srun` numbers it, otherwise 0."""
+    processes: int | None = None
+    """Processes that share the work. Each runs the same command with the same folder, on all devices that it sees.
+    Default: as many as `srun` started, otherwise 1."""
 
     def run(self) -> None:
         from reelm.data.catalog import is_drawn
+        from reelm.data.tokens.numbered import of_slurm
         from reelm.data.tokens.tokenize import tokenize
         from reelm.storage.remote import is_remote, mirrored
         from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
         from reelm.train.records import has_best
 
-        if self.processes > 1 and is_remote(self.output):
+        if (self.process is None) != (self.processes is None):
+            raise RequestError("give --process and --processes together, or neither")
+        named = self.process is not None and self.processes is not None
+        process, processes = (self.process, self.processes) if named else of_slurm()
+        if processes > 1 and is_remote(self.output):
             raise RequestError(
-                f"{self.output} can be written by only one process; name a folder that all {self.processes} see, or "
+                f"{self.output} can be written by only one process; name a folder that all {processes} see, or "
                 "tokenize in one"
             )
         if not is_remote(self.output):
@@ -238,8 +244,8 @@ class DataTokenize:
                 num_clips=_DRAWN if self.num_clips is None and is_drawn(self.name) else self.num_clips,
                 num_frames=self.num_frames,
                 controls=self.controls,
-                process=self.process,
-                processes=self.processes,
+                process=process,
+                processes=processes,
                 progress=counted,
             )
         if not index.complete:
