@@ -1,5 +1,6 @@
 """Programs: compiled once for each shape, and not at all by the next process."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -112,9 +113,12 @@ def test_a_program_of_a_device_serves_the_patient_one_too(folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
 def test_the_threads_of_the_patient_device_let_others_go_first(folder):
     def priorities(name: str) -> set[int]:
-        threads = Path("/proc/self/task").iterdir()
-        of = [each for each in threads if (each / "comm").read_text().startswith(name)]
-        return {os.getpriority(os.PRIO_PROCESS, int(each.name)) for each in of}
+        found = set[int]()
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):  # it may end meanwhile
+                if (thread / "comm").read_text().startswith(name):
+                    found.add(os.getpriority(os.PRIO_PROCESS, int(thread.name)))
+        return found
 
     usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     with patiently():

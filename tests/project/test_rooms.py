@@ -20,6 +20,7 @@ ORDER = (
     "device",
     "energy",
     "extras",
+    "guesses",
     "value_checks",
     "progress",
     "registry",
@@ -38,8 +39,9 @@ ORDER = (
 )
 BELOW: dict[str, set[str]] = {room: set(ORDER[:number]) for number, room in enumerate(ORDER)}
 BELOW["data"] -= {"sampling"}
-BELOW["serve"] = {"cores", "device", "energy", "extras", "value_checks", "storage", "media", "sampling"}
-BELOW["functional"] = {"tokenizer", "lm", "sampling"}
+BELOW["serve"] = {"cores", "device", "energy", "extras", "guesses", "value_checks", "storage", "media", "sampling"}
+BELOW["serve"] |= {"programs"}
+BELOW["functional"] = {"tokenizer", "lm", "sampling", "train"}
 BELOW["cli"] = {*ORDER, ""}  # and the facade
 # What a sub-folder may import of the sub-folders beside it. A room's own files are its ground floor (types that every
 # sub-folder reads) and its roof (what a caller asks for), so between them and a sub-folder imports may run both ways;

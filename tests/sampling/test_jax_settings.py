@@ -44,6 +44,7 @@ def made(tiny_sound_model, asked):
     return [tiny_sound_model.generate("red", **asked), *tiny_sound_model.generate("red", num_samples=2, **asked)]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), SETTINGS, ids=str)
 def test_a_clip_is_that_of_its_seed(tiny_sound_model, asked, made, name, value, monkeypatch):

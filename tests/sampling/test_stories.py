@@ -123,6 +123,7 @@ def test_a_retake_later_in_a_long_clip_keeps_all_around_its_seconds(teller):
     assert (ids(again)[3:6] != ids(clip)[3:6]).any()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_of_several_retakes_the_one_comes_back_after_which_the_rest_is_likeliest(teller, clip):
     model = replace(teller, describer=None)

@@ -133,6 +133,7 @@ def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_
     assert np.abs(pixels[0] - pixels[1]).max() > 0
 
 
+@pytest.mark.long
 def test_a_finish_learns_while_all_that_is_known_stays_to_the_bit(trained, tmp_path):
     model = replace(TOKENIZER.model, decoder_finish=4)
     run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_known=True, model=model)
@@ -151,6 +152,7 @@ def test_a_language_model_does_not_go_with_another_tokenizer(trained, random_tok
         export(ExportPlan(video_tokenizer=tmp_path / "other", lm=[trained / "lm"]), tmp_path / "model")
 
 
+@pytest.mark.long
 def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
     tasks = (Stage(buckets=(Bucket(frames=2, batch_size=2, task="keyframes"),)),)
     still = OptimizerConfig(learning_rate=0.0)

@@ -71,6 +71,7 @@ def test_axes_are_orthonormal_and_the_same_patches_give_the_same(fitted):
         np.testing.assert_array_equal(leaf, again[name])
 
 
+@pytest.mark.long
 def test_classes_beat_one_transform_for_all(fitted):
     """At equal bits: what is known of the class is worth more than finer coefficients."""
     unseen = patches(800, 99)
@@ -111,6 +112,7 @@ def test_a_training_begins_with_the_transform_and_keeps_it(tmp_path, monkeypatch
     assert open_video_tokenizer(tmp_path / "run").config == CONFIG
 
 
+@pytest.mark.long
 def test_before_the_first_step_the_nets_add_nothing(fitted):
     objective = video.objective_of(RUN, {"transform": fitted})
     params = objective.create(objective.start).params

@@ -54,12 +54,14 @@ def test_codes_are_those_of_the_reference(tokenizer, expected):
     np.testing.assert_array_equal(tokenizer.encode(reference.video()), expected["ids"])
 
 
+@pytest.mark.long
 def test_pixels_are_those_of_the_reference(tokenizer, expected):
     codes = ids_to_signs(jnp.asarray(expected["ids"]), tokenizer.config.bits)
     pixels = VideoNet(tokenizer.config).apply({"params": tokenizer.params}, codes, method="decode")
     np.testing.assert_allclose(reference.some(np.asarray(pixels)), expected["pixels"], atol=2e-4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cuts", [(1, 5), (5, 13)])
 def test_any_cut_in_time_gives_the_same_codes_and_frames(tokenizer, expected, cuts):
     video, stored, pieces = reference.video(), [], []

@@ -55,6 +55,7 @@ def test_a_built_set_is_tokenized_shape_by_shape(tiny_model, tmp_path: Path):
         np.testing.assert_array_equal(source[index]["video"], codes)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_eight_devices_write_the_same_files_as_one(tiny_model, tmp_path: Path):
     tiny_model.save(tmp_path / "model")

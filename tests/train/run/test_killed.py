@@ -50,6 +50,7 @@ def test_sigkill_at_any_moment_changes_nothing(tmp_path):
     assert metrics(workdir) == metrics(tmp_path / "alone")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sigterm_to_a_program_saves_and_ends_with_143(tmp_path):
     process = start(tmp_path, steps=100_000, save_every=100_000)

@@ -257,6 +257,7 @@ def test_partly_named_processes_are_refused():
             pass
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_process_whose_peers_do_not_come_says_so_hears_sigterm_and_ends(tmp_path):
     def alone(number: int) -> subprocess.Popen[str]:
