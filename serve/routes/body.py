@@ -8,10 +8,11 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,6 +30,7 @@ _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
 _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
+_TAIL_BYTES = 4096  # of a form, in which its last boundary must lie
 JSON_BYTES = 1 << 20  # of JSON, or of all text in a form
 _NAME_LETTERS = 80
 _MOST_VALUES = 256  # of a setting that may have several
@@ -41,7 +43,7 @@ class Upload:
     """A file of a form: what the client calls it, and its bytes."""
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 def preferred_wait(headers: Headers) -> float | None:
@@ -61,22 +63,25 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
         HTTPException: 413 for a body that is too large.
         RequestError: a body of another form, or an unknown field.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        request = _bounded(request, limits.body_bytes)
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    if kind == b"multipart/form-data":
+        tail = bytearray()
+        request = _bounded(request, limits.body_bytes, tail)
         files = len(FILES) + 5  # with an input_reference, and up to four references
         async with request.form(max_files=files, max_fields=64, max_part_size=JSON_BYTES) as form:
             given = [
                 (name, await _upload(name, value) if isinstance(value, UploadFile) else value)
                 for name, value in form.multi_items()
             ]
+        if b"--%s--" % options[b"boundary"] not in tail:  # what is left out at the end would be missed by nobody
+            raise RequestError("the form is cut off before its last boundary")
         if sum(len(value) for _, value in given if isinstance(value, str)) > JSON_BYTES:
             raise HTTPException(413, f"the text of a form may have {JSON_BYTES >> 20} MiB")
         return await asyncio.to_thread(_checked, lambda: _of_form(given))
-    if kind in ("application/json", ""):
+    if kind in (b"application/json", b""):
         body = await _bounded(request, min(JSON_BYTES, limits.body_bytes)).body()
         return await asyncio.to_thread(_checked, lambda: _of_json(body))
-    raise HTTPException(415, f"a body of {kind} is not understood; send JSON or a multipart form")
+    raise HTTPException(415, f"a body of {kind.decode('latin1')} is not understood; send JSON or a multipart form")
 
 
 def _of_form(given: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -117,8 +122,11 @@ async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
     return await asyncio.to_thread(_object, body)
 
 
-def _bounded(request: Request, most: int) -> Request:
-    """Return the request with a limit on its body: one that is too large, or takes too long to arrive, is refused."""
+def _bounded(request: Request, most: int, tail: bytearray | None = None) -> Request:
+    """Return the request with a limit on its body: one that is too large, or takes too long to arrive, is refused.
+
+    tail: takes the last bytes of the body.
+    """
     too_large = HTTPException(413, f"a request may have {most >> 20} MiB")
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > most):
@@ -132,7 +140,10 @@ def _bounded(request: Request, most: int) -> Request:
                 message = await request.receive()
         except TimeoutError as error:
             raise HTTPException(408, f"the body took more than {_BODY_SECONDS:.0f} seconds") from error
-        left -= len(message.get("body", b""))
+        body = message.get("body", b"")
+        if tail is not None:
+            tail[:] = (tail + body[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+        left -= len(body)
         if left < 0:
             raise too_large
         return message

@@ -50,6 +50,10 @@ class Gate:
             return
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # A proxy may read another request behind the body than this server does (RFC 9112, 6.1).
+            await self._refuse(scope, receive, send, 400, "two_lengths", "give the length of a body in one way")
+            return
         if self._hosts is not None and host_of(host).lower() not in self._hosts:
             await self._refuse(scope, receive, send, 421, "wrong_host", f"this server is not called {host_of(host)!r}")
             return
@@ -77,7 +81,7 @@ class Gate:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": message})
             return
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+        headers = {401: {"WWW-Authenticate": "Bearer"}, 400: {"Connection": "close"}}.get(status)
         await refusal(status, code, message, headers)(scope, receive, _guarded(send, shared=False))
 
 

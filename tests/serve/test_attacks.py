@@ -55,6 +55,38 @@ def test_json_is_small(service):
     assert status == 400 and "at most 256 values" in answer["error"]["message"]
 
 
+def test_a_form_that_is_cut_off_makes_no_clip(service):
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    part = '--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nred\r\n'
+    for body in (
+        part[:-2],
+        part,
+        part + "--x",
+        part + '--x\r\nContent-Disposition: form-data; name="num_frames"\r\n\r\n5',
+    ):
+        status, answer = service.json("POST", "/v1/videos", body, **form, **ADA)
+        assert status == 400 and "cut off" in answer["error"]["message"]
+    assert service.json("POST", "/v1/videos", part + "--x--", **form, **ADA)[0] == 202
+
+
+def test_a_file_in_the_place_of_words_is_not_told_back(service):
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = '--x\r\nContent-Disposition: form-data; name="prompt"; filename="words"\r\n\r\nsecret\r\n--x--'
+    status, answer = service.json("POST", "/v1/videos", body, **form, **ADA)
+    assert status == 400 and "it must be text" in answer["error"]["message"] and "secret" not in str(answer)
+
+
+def test_a_body_with_two_lengths_is_refused_and_what_follows_is_not_read(service):
+    head = (
+        f"POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {ADA['Authorization']}\r\nContent-Length: 2\r\n"
+    )
+    hidden = "GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}".encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"HTTP/1.1") == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
