@@ -16,7 +16,7 @@ class Guesses(NamedTuple):
     absent: Mapping[str, str]
 
 
-_DEVICE = dict.fromkeys(
+_DEVICE: dict[str, str] = dict.fromkeys(
     ("device", "gpu", "device_map"), "JAX takes the accelerator; JAX_PLATFORMS=cpu in the environment forbids that"
 )
 

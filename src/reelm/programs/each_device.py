@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import cycle
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 _AHEAD = 2  # pieces of each device that are under way or wait
 
 
@@ -23,7 +24,7 @@ def on_each_device(function: Callable[[_Item], _Result], items: Iterable[_Item])
         yield from map(function, items)
         return
 
-    def on(device: jax.Device, item: _Item) -> _Result:
+    def on(device: Any, item: _Item) -> _Result:
         with jax.default_device(device):
             return function(item)
 

@@ -221,8 +221,10 @@ class DataTokenize:
 
         if (self.process is None) != (self.processes is None):
             raise RequestError("give --process and --processes together, or neither")
-        named = self.process is not None and self.processes is not None
-        process, processes = (self.process, self.processes) if named else of_slurm()
+        if self.process is None or self.processes is None:
+            process, processes = of_slurm()
+        else:
+            process, processes = self.process, self.processes
         if processes > 1 and is_remote(self.output):
             raise RequestError(
                 f"{self.output} can be written by only one process; name a folder that all {processes} see, or "
