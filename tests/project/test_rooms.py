@@ -24,6 +24,7 @@ ORDER = (
     "value_checks",
     "progress",
     "registry",
+    "slurm",
     "storage",
     "programs",
     "media",

@@ -20,6 +20,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from reelm.errors import RequestError
+from reelm.slurm import started_by_srun
 
 from .config import Cluster
 
@@ -52,7 +53,7 @@ def joined(cluster: Cluster) -> Iterator[None]:
 
 def _join(cluster: Cluster) -> bool:
     """Connect the processes, and return whether there are any."""
-    if not cluster.is_named and not _started_by_srun():
+    if not cluster.is_named and "SLURM_NTASKS" in os.environ and not started_by_srun():
         return False
     try:
         _connect(cluster)
@@ -127,15 +128,6 @@ def _others(cluster: Cluster) -> str:
     number = "the other processes" if count is None else f"all {count} processes"
     where = f" at {cluster.coordinator}" if cluster.coordinator else ""
     return f"{number} of this run{where}"
-
-
-def _started_by_srun() -> bool:
-    """Return whether `srun` started every process of a Slurm job; True without Slurm.
-
-    A shell in an allocation has the number of the job's tasks in its environment, and is one process.
-    """
-    started, wanted = os.environ.get("SLURM_STEP_NUM_TASKS"), os.environ.get("SLURM_NTASKS")
-    return wanted is None or started == wanted
 
 
 def _leave() -> None:

@@ -73,7 +73,7 @@ class Program:
         with usual_settings():
             if not jax.sharding.get_abstract_mesh().empty or not all(_is_on(here, leaf) for leaf in leaves):
                 return self.jitted(*passed)  # over a mesh, or while another program is traced
-            return self._find(passed, leaves, tree, _at_once).run.result()(*moving)
+            return self._find(here, passed, leaves, tree, _at_once).run.result()(*moving)
 
     def prepare(self, *arguments: Any) -> Any:
         """Compile in the background for arguments that may be shapes; return the shapes of the results."""
@@ -81,7 +81,7 @@ class Program:
         with usual_settings():
             if not jax.sharding.get_abstract_mesh().empty:
                 return self.jitted.eval_shape(*passed)
-            return self._find(passed, *jax.tree.flatten(moving), _in_background).shapes
+            return self._find(device(), passed, *jax.tree.flatten(moving), _in_background).shapes
 
     def _sorted(self, arguments: tuple) -> tuple[list, list]:
         """Return all arguments, and those that are not static."""
@@ -90,9 +90,10 @@ class Program:
         passed = [np.int32(each) if type(each) is int and not static else each for each, static in pairs]
         return passed, [each for each, static in zip(passed, self._static, strict=True) if not static]
 
-    def _find(self, arguments: list, leaves: list, tree: Any, submit: Callable[[Callable[[], None]], None]) -> _Made:
+    def _find(
+        self, here: Any, arguments: list, leaves: list, tree: Any, submit: Callable[[Callable[[], None]], None]
+    ) -> _Made:
         static = tuple(each for each, is_static in zip(arguments, self._static, strict=True) if is_static)
-        here = device()
         # A program holds the number of its device. That of the first one serves the patient one, too.
         content = static, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves), here.id
         key = here, *content
@@ -102,7 +103,7 @@ class Program:
             if (made := self._held(key)) is not None:
                 return made
             path = place(self.__wrapped__.__module__, self.__wrapped__.__qualname__, content)
-            make, shapes = self._read(path, arguments) or self._make(path, arguments)
+            make, shapes = self._read(here, path, arguments) or self._make(here, path, arguments)
             made = _Made(Future(), shapes)
             with self._lock:
                 self.made[key] = made
@@ -126,17 +127,16 @@ class Program:
                 self.made.pop(key, None)  # another call tries again
             run.set_exception(error)
 
-    def _make(self, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any]:
+    def _make(self, here: Any, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any]:
         traced = self.jitted.trace(*arguments)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), traced.out_info)
-        return partial(_compiled, device(), path, traced, shapes), shapes
+        return partial(_compiled, here, path, traced, shapes), shapes
 
-    def _read(self, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any] | None:
+    def _read(self, here: Any, path: Path | None, arguments: list) -> tuple[Callable[[], Callable], Any] | None:
         found = None if path is None else read(path)
         if found is None:
             return None
         *executable, shapes = found
-        here = device()
 
         def loaded() -> Callable:
             try:

@@ -18,13 +18,13 @@ from reelm.data.films.cutting import CuttingConfig
 from reelm.data.films.worker import local
 from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.mixture import mixture
-from reelm.data.tokens.numbered import of_slurm
 from reelm.data.tokens.read import motions, open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
 from reelm.media.portrait import portrait
 from reelm.media.sound import resample
+from reelm.slurm import number_of_process
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_processes_of_slurm_take_their_number_and_a_gpu(job, numbers, gpu):
     environment = {f"SLURM_{name}": value for name, value in {**job, "PROCID": "11", "LOCALID": "3"}.items()}
     if (seen := environment.pop("SLURM_GPUS", None)) is not None:
         environment["CUDA_VISIBLE_DEVICES"] = seen
-    assert of_slurm(environment) == numbers and environment.get("CUDA_VISIBLE_DEVICES") == gpu
+    assert number_of_process(environment) == numbers and environment.get("CUDA_VISIBLE_DEVICES") == gpu
 
 
 @pytest.mark.slow

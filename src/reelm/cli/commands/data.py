@@ -213,8 +213,8 @@ class DataTokenize:
 
     def run(self) -> None:
         from reelm.data.catalog import is_drawn
-        from reelm.data.tokens.numbered import of_slurm
         from reelm.data.tokens.tokenize import tokenize
+        from reelm.slurm import number_of_process
         from reelm.storage.remote import is_remote, mirrored
         from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
         from reelm.train.records import has_best
@@ -222,7 +222,7 @@ class DataTokenize:
         if (self.process is None) != (self.processes is None):
             raise RequestError("give --process and --processes together, or neither")
         if self.process is None or self.processes is None:
-            process, processes = of_slurm()
+            process, processes = number_of_process()
         else:
             process, processes = self.process, self.processes
         if processes > 1 and is_remote(self.output):
